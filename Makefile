@@ -1,0 +1,51 @@
+# k8s-gpu-management: `make run` shows it, `make test` proves it. Needs Python >= 3.11 with venv, git and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PORT ?= 8080
+
+.PHONY: help install run test check test-integration bench docs lock clean
+.DEFAULT_GOAL := help
+
+help: ## Show what can be done here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@echo "==> preparing $(VENV): downloads about 250 MB once, a minute or two"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python venv is missing. On Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(STAMP) ## Make .venv with everything the product and its tests use
+
+run: $(STAMP) ## Start the product with a simulated fleet on http://127.0.0.1:8080
+	@$(BIN)/gpuctl serve --port $(PORT) --fleet demo
+
+test: $(STAMP) ## Run the default tests: no server needed
+	@$(BIN)/pytest
+
+test-integration: $(STAMP) ## Run the tests against real peers (PostgreSQL, Java, a killed server)
+	@$(BIN)/pytest -m integration
+
+check: $(STAMP) ## Everything CI runs: format, lint, types, import order, tests
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest
+
+bench: $(STAMP) ## Measure and print the figures of docs/reference/performance.md
+	@$(BIN)/python benchmarks/run.py
+
+docs: $(STAMP) ## Write the generated reference pages
+	@$(BIN)/python tools/generate_docs.py
+
+lock: ## Pin all dependencies anew (needs uv)
+	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements.lock
+	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --all-extras --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what this Makefile made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The ground: settings, database types, clock, problems, wire, http. Knows no noun."""
