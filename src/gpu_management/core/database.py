@@ -1,0 +1,211 @@
+"""The database: engines, sessions, and the column types every table shares."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Enum,
+    Integer,
+    MetaData,
+    Text,
+    create_engine,
+    event,
+    make_url,
+)
+from sqlalchemy.dialects import oracle
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from gpu_management.core.clock import as_utc
+
+MICROS = 1_000_000
+"""Money is kept in whole millionths of the billing currency."""
+
+_NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_E = TypeVar("_E", bound=StrEnum)
+
+
+class Base(DeclarativeBase):
+    """Parent of every table."""
+
+    metadata = MetaData(naming_convention=_NAMING)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; naive values are refused on the way in."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Keep the zone where the engine can; Oracle's DATE would drop the fraction."""
+        if dialect.name == "oracle":
+            return dialect.type_descriptor(oracle.TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(DateTime(timezone=dialect.name != "sqlite"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; SQLite stores it without the zone."""
+        if value is None:
+            return None
+        moment = as_utc(value)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give every value its zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """An amount of the billing currency, stored as whole millionths."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        """Write millionths.
+
+        Raises:
+            ValueError: the amount is finer than a millionth.
+        """
+        if value is None:
+            return None
+        micros = value * MICROS
+        if micros != micros.to_integral_value():
+            raise ValueError(f"money is kept to the millionth; got {value}")
+        return int(micros)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        """Read millionths."""
+        return None if value is None else Decimal(value) / MICROS
+
+
+class JsonText(TypeDecorator[Any]):
+    """A small JSON document in a text column, the same on every engine."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Write canonical JSON: sorted keys."""
+        if value is None:
+            return None
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Read it back."""
+        return None if value is None else orjson.loads(value)
+
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+"""Surrogate key; SQLite numbers rows only in an INTEGER column."""
+
+Flag = Boolean().with_variant(oracle.NUMBER(1, 0), "oracle")
+"""Yes or no; Oracle before 23 has no BOOLEAN."""
+
+
+def enum_text(kind: type[_E], length: int = 24) -> Enum:
+    """Return a column type that stores a StrEnum by its value, without a native enum."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Database:
+    """One database: its engine, and sessions for reading and for writing."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Wrap `engine`; on SQLite writers begin IMMEDIATE, so they queue instead of failing."""
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._writer = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Yield a session for reading; nothing it does is kept."""
+        with Session(self.engine, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Yield a session, commit it at the end; roll back when the body raises."""
+        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def open_database(url: str, *, pool_size: int = 50, connect_timeout_seconds: int = 10) -> Database:
+    """Open the database at `url` (SQLAlchemy form).
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: the address cannot be read.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return Database(_open_sqlite(url))
+    overflow = max(1, pool_size // 5)
+    arguments = (
+        {"connect_timeout": connect_timeout_seconds}
+        if parsed.get_backend_name() == "postgresql"
+        else {}
+    )
+    engine = create_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=overflow,
+        pool_pre_ping=True,
+        connect_args=arguments,
+    )
+    return Database(engine)
+
+
+def _open_sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # an answered request survives a power cut
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        begin = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+        connection.exec_driver_sql(begin)
+
+    return engine

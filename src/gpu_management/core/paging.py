@@ -1,0 +1,105 @@
+"""Lists: named sort fields, keyset cursors, and a total."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from gpu_management.core.problems import FieldError, ValidationFailed
+from gpu_management.core.text import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for; without a limit, all of it."""
+
+    limit: int | None = None
+    cursor: str | None = None
+    sort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows of one page, the size of the whole, and where the next page starts."""
+
+    rows: Sequence[Any]
+    total: int
+    next_cursor: str | None
+
+
+def list_rows(
+    session: Session,
+    query: Select[Any],
+    *,
+    sorts: Mapping[str, ColumnElement[Any]],
+    key: ColumnElement[Any],
+    page: Page,
+) -> Listing:
+    """Run `query` in the asked order; the first of `sorts` is the default, `key` breaks ties.
+
+    Sort columns must not be nullable: a keyset cursor cannot pass a null.
+
+    Raises:
+        ValidationFailed: an unknown sort field, or a cursor that is not ours.
+    """
+    name, descending = _sort_field(page.sort or next(iter(sorts)), sorts)
+    column = sorts[name]
+    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    ordered = query.order_by(*(c.desc() if descending else c.asc() for c in (column, key)))
+    if page.cursor:
+        last = tuple_(*_read_cursor(page.cursor, f"{'-' if descending else ''}{name}"))
+        here = tuple_(column, key)
+        ordered = ordered.where(here < last if descending else here > last)
+    if page.limit is None:
+        return Listing(session.execute(ordered).all(), total, None)
+    found = session.execute(ordered.add_columns(column, key).limit(page.limit + 1)).all()
+    rows = found[: page.limit]
+    cursor = None
+    if len(found) > page.limit:
+        cursor = _write_cursor(f"{'-' if descending else ''}{name}", rows[-1][-2], rows[-1][-1])
+    return Listing(rows, total, cursor)
+
+
+def _sort_field(asked: str, sorts: Mapping[str, ColumnElement[Any]]) -> tuple[str, bool]:
+    name = asked.removeprefix("-")
+    if name not in sorts:
+        hint = nearest(name, sorts)
+        help_text = f"; did you mean {hint}?" if hint else ""
+        message = f"cannot sort by {name}; allowed: {', '.join(sorts)}{help_text}"
+        raise ValidationFailed(message, errors=[FieldError("sort", "allowed", message, asked)])
+    return name, asked.startswith("-")
+
+
+def _write_cursor(sort: str, value: Any, key: Any) -> str:
+    packed = orjson.dumps([sort, _plain(value), _plain(key)], default=str)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _plain(value: Any) -> Any:
+    return {"t": value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _read_cursor(cursor: str, sort: str) -> tuple[Any, Any]:
+    try:
+        packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        written_for, value, key = orjson.loads(packed)
+        values = tuple(_moment(part) for part in (value, key))
+    except (binascii.Error, ValueError, TypeError, KeyError) as broken:
+        message = "the cursor was not written by this list; start again without one"
+        raise ValidationFailed(
+            message, errors=[FieldError("cursor", "format", message, cursor[:80])]
+        ) from broken
+    if written_for != sort:
+        message = f"the cursor belongs to sort={written_for}, the request asks sort={sort}"
+        raise ValidationFailed(message, errors=[FieldError("cursor", "sort", message, cursor[:80])])
+    return values[0], values[1]
+
+
+def _moment(part: Any) -> Any:
+    return datetime.fromisoformat(part["t"]) if isinstance(part, dict) else part
