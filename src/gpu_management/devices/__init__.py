@@ -1,0 +1,1 @@
+"""The inventory: clusters, nodes, GPU models, GPUs, their states and health."""

@@ -1,0 +1,1 @@
+"""MIG profiles, legal placements, instances and repartition plans."""

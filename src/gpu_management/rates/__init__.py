@@ -1,0 +1,1 @@
+"""What a model, a profile or a share costs at a time."""
