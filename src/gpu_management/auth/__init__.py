@@ -1,0 +1,1 @@
+"""Who is asking, teams and their quotas, what they may do, and what they did."""
