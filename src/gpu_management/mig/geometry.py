@@ -119,21 +119,24 @@ class Profile:
         return ((1 << self.size) - 1) << start
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Geometry:
-    """The MIG profiles of one board and the limits they share."""
+    """The MIG profiles of one board and the limits they share.
+
+    Compared by identity, which makes it a quick key: there is one per board.
+    """
 
     key: str
     models: tuple[str, ...]
     placement_units: int
     compute_slices: int
-    engine_budget: Mapping[str, int] | None = field(hash=False)
+    engine_budget: Mapping[str, int] | None
     device_filters: tuple[str, ...]
-    profile_aliases: Mapping[str, str] = field(hash=False)
-    confidence: Mapping[str, str] = field(hash=False)
+    profile_aliases: Mapping[str, str]
+    confidence: Mapping[str, str]
     notes: tuple[str, ...]
     profiles: tuple[Profile, ...]
-    by_name: Mapping[str, Profile] = field(hash=False, repr=False)
+    by_name: Mapping[str, Profile] = field(repr=False)
 
     @property
     def memory_slices(self) -> int:
