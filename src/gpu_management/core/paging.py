@@ -9,10 +9,12 @@ from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from gpu_management.core.problems import FieldError, ValidationFailed
 from gpu_management.core.text import nearest
+
+SortColumn = ColumnElement[Any] | InstrumentedAttribute[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ def list_rows(
     session: Session,
     query: Select[Any],
     *,
-    sorts: Mapping[str, ColumnElement[Any]],
-    key: ColumnElement[Any],
+    sorts: Mapping[str, SortColumn],
+    key: SortColumn,
     page: Page,
 ) -> Listing:
     """Run `query` in the asked order; the first of `sorts` is the default, `key` breaks ties.
@@ -66,7 +68,7 @@ def list_rows(
     return Listing(rows, total, cursor)
 
 
-def _sort_field(asked: str, sorts: Mapping[str, ColumnElement[Any]]) -> tuple[str, bool]:
+def _sort_field(asked: str, sorts: Mapping[str, SortColumn]) -> tuple[str, bool]:
     name = asked.removeprefix("-")
     if name not in sorts:
         hint = nearest(name, sorts)
