@@ -19,7 +19,7 @@ _FREEDOM_WEIGHT: Final = 1.1
 _KEPT_PER_ARRIVAL: Final = 0.9996
 _PSEUDO_COUNT: Final = 30.0
 _ARRIVALS_PER_TABLE: Final = 300
-_GAIN_LIMIT: Final = 1e9
+_FORGOTTEN: Final = 0.05
 
 
 class PricesUnsolved(RuntimeError):
@@ -136,10 +136,11 @@ class Demand:
         return demand
 
     def _rescale(self) -> None:
+        """Start a new scale, and drop what has not been asked for in a long time."""
         self._prior *= _KEPT_PER_ARRIVAL**_ARRIVALS_PER_TABLE
-        if self._gain > _GAIN_LIMIT:
-            self._counts = {names: count / self._gain for names, count in self._counts.items()}
-            self._gain = 1.0
+        scaled = {names: count / self._gain for names, count in self._counts.items()}
+        self._counts = {names: count for names, count in scaled.items() if count > _FORGOTTEN}
+        self._gain = 1.0
 
 
 def footprint_of(profile: Profile) -> Footprint:

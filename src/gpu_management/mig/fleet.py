@@ -4,6 +4,7 @@ A fleet of thousands has few different states, so a decision costs the number of
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -81,8 +82,14 @@ class MigFleet:
         self._group_of: dict[int, GpuGroup] = {}
         # States come back: what was worked out for one that nobody is in now is kept a while.
         self._left: dict[GpuState, GpuGroup] = {}
+        self._tariffs: Counter[tuple[Geometry, int | None]] = Counter()
         for gpu in gpus:
             self.upsert(gpu)
+
+    @property
+    def has_one_tariff(self) -> bool:
+        """Say whether all GPUs are of one board at one price, so that price decides nothing."""
+        return len(self._tariffs) <= 1
 
     def __len__(self) -> int:
         """Return the number of GPUs."""
@@ -111,6 +118,7 @@ class MigFleet:
         insort(group.keys, gpu.key)
         self._gpus[gpu.key] = gpu
         self._group_of[gpu.key] = group
+        self._tariffs[state.geometry, state.price_micros] += 1
 
     def remove(self, key: int) -> None:
         """Forget a GPU; an unknown key is no error."""
@@ -119,6 +127,10 @@ class MigFleet:
             return
         del self._gpus[key]
         del group.keys[bisect_left(group.keys, key)]
+        tariff = group.state.geometry, group.state.price_micros
+        self._tariffs[tariff] -= 1
+        if not self._tariffs[tariff]:
+            del self._tariffs[tariff]
         if not group.keys:
             self._leave(group)
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -164,6 +164,7 @@ class Geometry:
         return found
 
 
+@lru_cache(maxsize=1024)
 def parse_profile_name(name: str) -> ProfileName:
     """Return the parts of a profile name such as `1g.10gb+me`.
 

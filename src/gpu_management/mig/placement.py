@@ -50,6 +50,8 @@ _LACK_PHRASES: Final[Mapping[Lack, str]] = {
     Lack.WRONG_MODEL: "are of a model without the profile",
     Lack.NOT_ELIGIBLE: "are excluded by the request",
 }
+_BY_HOPE: Final = tuple(Lack)
+_HOPE: Final = {lack: rank for rank, lack in enumerate(_BY_HOPE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +108,8 @@ class _Option(NamedTuple):
     destroyed: tuple[Placement, ...]
 
 
-class _Candidate(NamedTuple):
-    group: GpuGroup
-    key: int
-    gpus: int
-    option: _Option
-
-
+# The option of a group, its eligible GPUs and the group itself.
+_Candidate = tuple[_Option, Sequence[int], GpuGroup]
 # What a group offers without and with the right to destroy free instances.
 _Offer = tuple[_Option | Lack, _Option | Lack]
 
@@ -135,38 +132,54 @@ def choose(
         PricesUnsolved: the demand could not be priced.
     """
     for name in profiles:
-        candidates: list[_Candidate] = []
-        lacks: Counter[Lack] = Counter()
-        for group in fleet.groups():
-            keys = group.keys if eligible is None else [k for k in group.keys if k in eligible]
-            if len(keys) < len(group.keys):
-                lacks[Lack.NOT_ELIGIBLE] += len(group.keys) - len(keys)
-            if not keys:
-                continue
-            option = _offer(group, name, demand)[may_destroy]
-            if isinstance(option, Lack):
-                lacks[option] += len(keys)
-            else:
-                candidates.append(_Candidate(group, keys[0], len(keys), option))
+        candidates, lacks = _survey(
+            fleet, name, demand=demand, may_destroy=may_destroy, eligible=eligible
+        )
         if candidates:
             return _choice(fleet, name, candidates=candidates, lacks=lacks)
     return _refusal(fleet, profiles, demand=demand, may_destroy=may_destroy, eligible=eligible)
 
 
+def _survey(
+    fleet: MigFleet,
+    name: str,
+    *,
+    demand: Demand,
+    may_destroy: bool,
+    eligible: Collection[int] | None,
+) -> tuple[list[_Candidate], dict[Lack, int]]:
+    """Return the groups that can serve the profile, and how many GPUs lack what."""
+    candidates: list[_Candidate] = []
+    lacks: dict[Lack, int] = {}
+    for group in fleet.groups():
+        keys = group.keys
+        if eligible is not None:
+            keys = [key for key in keys if key in eligible]
+            excluded = len(group.keys) - len(keys)
+            lacks[Lack.NOT_ELIGIBLE] = lacks.get(Lack.NOT_ELIGIBLE, 0) + excluded
+            if not keys:
+                continue
+        option = _offer(group, name, demand)[may_destroy]
+        if isinstance(option, Lack):
+            lacks[option] = lacks.get(option, 0) + len(keys)
+        else:
+            candidates.append((option, keys, group))
+    return candidates, lacks
+
+
 def _choice(
     fleet: MigFleet, name: str, *, candidates: Sequence[_Candidate], lacks: Mapping[Lack, int]
 ) -> Choice:
-    premiums = _price_premiums(name, candidates)
+    premiums = _price_premiums(fleet, name, candidates)
     best = min(
-        range(len(candidates)),
-        key=lambda i: (
-            candidates[i].option.source,
-            round(candidates[i].option.score + premiums[i], _DIGITS),
-            candidates[i].option.order,
-            candidates[i].key,
-        ),
-    )
-    group, key, _, option = candidates[best]
+        [
+            (option[0], round(option[1] + premium, _DIGITS), option[2], keys[0], index)
+            for index, ((option, keys, _), premium) in enumerate(
+                zip(candidates, premiums, strict=True)
+            )
+        ]
+    )[-1]
+    option, (key, *_), group = candidates[best]
     profile = group.state.geometry.profile(name).name
     ids = _idle_ids(fleet[key], group.state)
     value_lost, units_left, destroyed = option.parts
@@ -183,16 +196,19 @@ def _choice(
             "instances_destroyed": destroyed,
             "price": premiums[best],
         },
-        candidates=sum(candidate.gpus for candidate in candidates),
-        lacks=dict(lacks),
+        candidates=sum(len(keys) for _, keys, _ in candidates),
+        lacks={lack: count for lack, count in lacks.items() if count},
     )
 
 
-def _price_premiums(name: str, candidates: Sequence[_Candidate]) -> list[float]:
+def _price_premiums(
+    fleet: MigFleet, name: str, candidates: Sequence[_Candidate]
+) -> Sequence[float]:
     """Return what each candidate's price adds to its score: 0 for the cheapest or unknown."""
-    boards = [candidate.group.state for candidate in candidates]
-    if len({(board.price_micros, board.geometry.key) for board in boards}) == 1:
-        return [0.0] * len(boards)
+    none = [0.0] * len(candidates)
+    if fleet.has_one_tariff:
+        return none
+    boards = [group.state for _, _, group in candidates]
     prices = [
         None
         if board.price_micros is None
@@ -202,7 +218,7 @@ def _price_premiums(name: str, candidates: Sequence[_Candidate]) -> list[float]:
     known = [price for price in prices if price is not None]
     least, most = min(known, default=0), max(known, default=0)
     if least == most:
-        return [0.0] * len(boards)
+        return none
     return [0.0 if p is None else _PRICE_WEIGHT * (p - least) / most for p in prices]
 
 
@@ -214,34 +230,32 @@ def _refusal(
     may_destroy: bool,
     eligible: Collection[int] | None,
 ) -> Refusal:
-    hope = list(Lack)
     lacks: Counter[Lack] = Counter()
-    fitting: set[tuple[int, int, str]] = set()
+    allowed: list[GpuGroup] = []
     for group in fleet.groups():
-        allowed = sum(eligible is None or key in eligible for key in group.keys)
-        lacks[Lack.NOT_ELIGIBLE] += len(group.keys) - allowed
-        if not allowed:
-            continue
-        offers = [_offer(group, name, demand)[may_destroy] for name in profiles]
-        found = [offer for offer in offers if isinstance(offer, Lack)]
-        lacks[min(found, key=hope.index, default=Lack.WRONG_MODEL)] += allowed
-        fitting.update(_fitting(group, demand, may_destroy=may_destroy))
+        keys = [key for key in group.keys if eligible is None or key in eligible]
+        lacks[Lack.NOT_ELIGIBLE] += len(group.keys) - len(keys)
+        if keys:
+            offers = [_offer(group, name, demand)[may_destroy] for name in profiles]
+            found = [_HOPE[offer] for offer in offers if isinstance(offer, Lack)]
+            lacks[_BY_HOPE[min(found, default=_HOPE[Lack.WRONG_MODEL])]] += len(keys)
+            allowed.append(group)
     return Refusal(
         profiles=tuple(profiles),
-        lacks={lack: lacks[lack] for lack in hope if lacks[lack]},
-        largest_free=max(fitting)[-1] if fitting else None,
+        lacks={lack: lacks[lack] for lack in Lack if lacks[lack]},
+        largest_free=_largest_free(allowed, demand, may_destroy=may_destroy),
     )
 
 
-def _fitting(
-    group: GpuGroup, demand: Demand, *, may_destroy: bool
-) -> Iterator[tuple[int, int, str]]:
-    """Yield the plain profiles that the group can still serve, with what they are ranked by."""
-    for profile in group.state.geometry.profiles:
-        if profile.is_plain:
-            offer = _offer(group, profile.name, demand)[may_destroy]
-            if not isinstance(offer, Lack):
-                yield profile.memory_gb, profile.compute_slices, profile.name
+def _largest_free(groups: Sequence[GpuGroup], demand: Demand, *, may_destroy: bool) -> str | None:
+    """Return the plain profile of the most memory that one of the groups can still serve."""
+    boards = dict.fromkeys(group.state.geometry for group in groups)
+    plain = [kind for board in boards for kind in board.profiles if kind.is_plain]
+    for kind in sorted(plain, key=lambda k: (-k.memory_gb, -k.compute_slices, k.name)):
+        offers = (_offer(group, kind.name, demand)[may_destroy] for group in groups)
+        if any(not isinstance(offer, Lack) for offer in offers):
+            return kind.name
+    return None
 
 
 def _offer(group: GpuGroup, name: str, demand: Demand) -> _Offer:
@@ -250,15 +264,15 @@ def _offer(group: GpuGroup, name: str, demand: Demand) -> _Offer:
         group.memory_of, group.memory = demand.epoch, {}
     known = group.memory.get(name)
     if known is None:
+        kind = group.state.geometry.find(name)
+        if kind is None:  # not remembered: anyone may send any name
+            return Lack.WRONG_MODEL, Lack.WRONG_MODEL
         table = demand.table(group.state.geometry)
-        known = group.memory[name] = _work_out(group.state, name, table)
+        known = group.memory[name] = _work_out(group.state, kind, table)
     return cast("_Offer", known)
 
 
-def _work_out(state: GpuState, name: str, table: ValueTable) -> _Offer:
-    kind = state.geometry.find(name)
-    if kind is None:
-        return Lack.WRONG_MODEL, Lack.WRONG_MODEL
+def _work_out(state: GpuState, kind: Profile, table: ValueTable) -> _Offer:
     gentle = [*_free_instances(state, kind, table), *_empty_places(state, kind, table)]
     if gentle:
         best = min(gentle)
