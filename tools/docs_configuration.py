@@ -34,12 +34,13 @@ Later sources win: **default, file, profile, environment, flag**.
   templates, headers, loggers) are kept as written. Groups that appear twice are merged.
 - **Durations** are numbers in the unit of the key, or `15s`, `500ms`, `1h30m`, `PT15S`; the
   unit in the key may be left out: `collection-interval: 15s`.
-- **`${{NAME}}`** and **`${{NAME:default}}`** are filled from the environment. A name with no value and
-  no default leaves the setting unset and is reported. `${{{{name}}}}` is left alone: it is a dollar sign
-  before a template variable.
+- **`${{NAME}}`** and **`${{NAME:default}}`** are filled from the environment. A name with no
+  value and no default leaves the setting unset and is reported. `${{{{name}}}}` is left alone: it
+  is a dollar sign before a template variable.
 - **Environment**: `{ENV_PREFIX}` and the key in capitals with `_`, for example
-  `{ENV_PREFIX}CACHE_TTL_SECONDS` (or `{ENV_PREFIX}CACHE__TTL_SECONDS`). Lists are separated by commas;
-  maps are `name=value,…` or JSON; lists of entries are JSON. An empty variable sets nothing.
+  `{ENV_PREFIX}CACHE_TTL_SECONDS` (or `{ENV_PREFIX}CACHE__TTL_SECONDS`). Lists are
+  separated by commas; maps are `name=value,…` or JSON; lists of entries are JSON. An empty
+  variable sets nothing.
 - Unknown names are reported with the nearest known one. Wrong values stop the start, all of
   them named. Secrets are never printed.
 """
@@ -47,8 +48,8 @@ Later sources win: **default, file, profile, environment, flag**.
 
 def page() -> str:
     """Return the text of the reference page."""
-    parts = [_INTRO, *_profiles(), *_sections(), *_conventional(), *_spring(), *_others()]
-    return "\n".join(part.rstrip() for part in parts) + "\n"
+    parts = [_INTRO.rstrip(), *_profiles(), *_sections(), *_conventional(), *_spring(), *_others()]
+    return "\n".join(parts) + "\n"
 
 
 def env_example() -> str:

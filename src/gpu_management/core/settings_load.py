@@ -53,7 +53,9 @@ def load(
     findings = Findings()
     chosen = _chosen_profiles(profiles, environ)
     files = _files(tuple(config) or _configured(environ), findings)
-    items = [item for path in files for item in from_file(path, environ, findings)]
+    items = [
+        item for path in files if path.is_file() for item in from_file(path, environ, findings)
+    ]
     for profile in chosen:
         items += _from_profile(profile, files, environ=environ, findings=findings)
     items += from_environment(environ, findings)
