@@ -75,6 +75,6 @@ class AuditEntry(Base):
     target_kind: Mapped[str] = mapped_column(String(40))
     target_id: Mapped[str] = mapped_column(String(255))
     outcome: Mapped[Outcome] = mapped_column(enum_text(Outcome))
-    before: Mapped[Any] = mapped_column("before_json", JsonText)
-    after: Mapped[Any] = mapped_column("after_json", JsonText)
+    before: Mapped[dict[str, Any] | None] = mapped_column("before_json", JsonText)
+    after: Mapped[dict[str, Any] | None] = mapped_column("after_json", JsonText)
     request_id: Mapped[str | None] = mapped_column(String(100))

@@ -1,13 +1,15 @@
-"""Who asks: the dependencies every route declares."""
+"""Who asks: the dependencies every route declares; keys, teams and the audit log over HTTP."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from gpu_management.auth.access import Permission
+from gpu_management.auth import schemas, service, teams
+from gpu_management.auth.access import Permission, permissions_of
+from gpu_management.auth.authenticators import forget_after_commit
 from gpu_management.auth.identify import (
     Caller,
     admit,
@@ -17,7 +19,17 @@ from gpu_management.auth.identify import (
 )
 from gpu_management.auth.network import client_address
 from gpu_management.auth.principals import Mode, Principal, Security
-from gpu_management.core.http import Now
+from gpu_management.core.http import (
+    Now,
+    Paging,
+    ReadSession,
+    WireRoute,
+    WriteSession,
+    page_of,
+    problems,
+)
+from gpu_management.core.problems import Conflict, NotFound
+from gpu_management.core.wire import Instant
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="bearer", description="An API key.")
 _KEY_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey")
@@ -81,3 +93,225 @@ def requires(permission: Permission) -> Callable[..., object]:
         return principal
 
     return admitted
+
+
+def _printable(limit: int, description: str, *, alias: str | None = None) -> Any:
+    return Query(alias=alias, max_length=limit, pattern=schemas.PRINTABLE, description=description)
+
+
+def _audit_filter(
+    *,
+    principal: Annotated[str | None, _printable(100, "Who did it.")] = None,
+    action: Annotated[str | None, _printable(60, "What, such as `team.update`.")] = None,
+    target_kind: Annotated[
+        str | None, _printable(40, "To what kind of thing.", alias="targetKind")
+    ] = None,
+    target_id: Annotated[str | None, _printable(255, "To which one.", alias="targetId")] = None,
+    since: Annotated[Instant | None, Query(description="Not before this moment.")] = None,
+    until: Annotated[Instant | None, Query(description="Before this moment.")] = None,
+) -> service.AuditFilter:
+    return service.AuditFilter(principal, action, target_kind, target_id, since, until)
+
+
+async def _unstored(response: Response) -> None:
+    response.headers["Cache-Control"] = "no-store"
+
+
+AuditQuery = Annotated[service.AuditFilter, Depends(_audit_filter)]
+SecurityDep = Annotated[Security, Depends(security_of)]
+AdminDep = Annotated[Principal, Depends(requires(Permission.ADMIN))]
+KeyId = Annotated[str, Path(alias="keyId", max_length=36, pattern=schemas.PRINTABLE)]
+TeamId = Annotated[str, Path(alias="teamId", pattern=schemas.TEAM_ID, examples=["ml-team"])]
+
+_ADMIN_ONLY = [Depends(requires(Permission.ADMIN))]
+
+router = APIRouter(prefix="/api/v1", route_class=WireRoute)
+
+
+@router.get(
+    "/auth/me",
+    operation_id="getMe",
+    tags=["auth"],
+    response_model=schemas.Me,
+    responses=problems(),
+    summary="Who I am and what I may do",
+)
+async def me(principal: PrincipalDep, security: SecurityDep) -> schemas.Me:
+    """Return who the server takes the caller for, and every permission of its roles."""
+    held = permissions_of(principal.roles, devices_readable=security.devices_readable)
+    return schemas.Me(
+        name=principal.name,
+        kind=principal.kind,
+        roles=sorted(principal.roles),
+        permissions=sorted(held),
+        user=principal.user,
+        team=principal.team,
+        sees_all_teams=principal.sees_all,
+    )
+
+
+@router.get(
+    "/admin/api-keys",
+    operation_id="listApiKeys",
+    dependencies=_ADMIN_ONLY,
+    tags=["admin"],
+    response_model=list[schemas.ApiKey],
+    responses=problems(),
+    summary="List API keys",
+)
+def list_keys(request: Request, response: Response, *, session: ReadSession, page: Paging) -> Any:
+    """Return every key that was issued, without its secret."""
+    return page_of(request, response, service.list_keys(session, page))
+
+
+@router.post(
+    "/admin/api-keys",
+    operation_id="createApiKey",
+    dependencies=[Depends(_unstored)],
+    tags=["admin"],
+    status_code=201,
+    response_model=schemas.IssuedApiKey,
+    responses=problems(),
+    summary="Issue an API key",
+)
+def create_key(
+    body: schemas.ApiKeyCreate, *, by: AdminDep, session: WriteSession, now: Now
+) -> schemas.IssuedApiKey:
+    """Issue a key and show its secret, this once."""
+    return _issued(service.create_key(session, body, by=by, now=now))
+
+
+@router.post(
+    "/admin/api-keys/{keyId}/rotate",
+    operation_id="rotateApiKey",
+    dependencies=[Depends(_unstored)],
+    tags=["admin"],
+    response_model=schemas.IssuedApiKey,
+    responses=problems(NotFound, Conflict),
+    summary="Give an API key a new secret",
+)
+def rotate_key(
+    key_id: KeyId,
+    body: schemas.ApiKeyRotate,
+    *,
+    by: AdminDep,
+    security: SecurityDep,
+    session: WriteSession,
+    now: Now,
+) -> schemas.IssuedApiKey:
+    """Show a new secret, this once; the old one works for `graceSeconds` more."""
+    forget_after_commit(session, security.authenticators, key_id)
+    issued = service.rotate_key(session, key_id, grace_seconds=body.grace_seconds, by=by, now=now)
+    return _issued(issued)
+
+
+@router.delete(
+    "/admin/api-keys/{keyId}",
+    operation_id="revokeApiKey",
+    tags=["admin"],
+    response_model=schemas.ApiKey,
+    responses=problems(NotFound),
+    summary="Revoke an API key",
+)
+def revoke_key(
+    key_id: KeyId, *, by: AdminDep, security: SecurityDep, session: WriteSession, now: Now
+) -> Any:
+    """End the key: here at once, on other replicas within five seconds."""
+    forget_after_commit(session, security.authenticators, key_id)
+    return service.revoke_key(session, key_id, by=by, now=now)
+
+
+@router.get(
+    "/admin/audit",
+    operation_id="listAudit",
+    dependencies=_ADMIN_ONLY,
+    tags=["admin"],
+    response_model=list[schemas.AuditEntry],
+    responses=problems(),
+    summary="List who did what",
+)
+def list_audit(
+    request: Request,
+    response: Response,
+    *,
+    asked: AuditQuery,
+    session: ReadSession,
+    page: Paging,
+) -> Any:
+    """Return audit entries, newest first; a page of 100 when no limit is given."""
+    return page_of(request, response, service.list_audit(session, asked, page=page))
+
+
+@router.get(
+    "/admin/teams",
+    operation_id="listTeams",
+    dependencies=_ADMIN_ONLY,
+    tags=["admin"],
+    response_model=list[schemas.Team],
+    responses=problems(),
+    summary="List teams",
+)
+def list_teams(request: Request, response: Response, *, session: ReadSession, page: Paging) -> Any:
+    """Return the teams with their quotas and namespaces."""
+    return page_of(request, response, teams.list_teams(session, page))
+
+
+@router.post(
+    "/admin/teams",
+    operation_id="createTeam",
+    tags=["admin"],
+    status_code=201,
+    response_model=schemas.Team,
+    responses=problems(Conflict),
+    summary="Add a team",
+)
+def create_team(body: schemas.TeamCreate, *, by: AdminDep, session: WriteSession, now: Now) -> Any:
+    """Add a team."""
+    return teams.create_team(session, body, by=by, now=now)
+
+
+@router.get(
+    "/admin/teams/{teamId}",
+    operation_id="getTeam",
+    dependencies=_ADMIN_ONLY,
+    tags=["admin"],
+    response_model=schemas.Team,
+    responses=problems(NotFound),
+    summary="Show a team",
+)
+def get_team(team_id: TeamId, *, session: ReadSession) -> Any:
+    """Return one team."""
+    return teams.get_team(session, team_id)
+
+
+@router.put(
+    "/admin/teams/{teamId}",
+    operation_id="updateTeam",
+    tags=["admin"],
+    response_model=schemas.Team,
+    responses=problems(NotFound, Conflict),
+    summary="Change a team",
+)
+def update_team(
+    team_id: TeamId, body: schemas.TeamUpdate, *, by: AdminDep, session: WriteSession, now: Now
+) -> Any:
+    """Replace name, quota and namespaces."""
+    return teams.update_team(session, team_id, asked=body, by=by, now=now)
+
+
+@router.delete(
+    "/admin/teams/{teamId}",
+    operation_id="deleteTeam",
+    tags=["admin"],
+    status_code=204,
+    responses=problems(NotFound),
+    summary="Remove a team",
+)
+def delete_team(team_id: TeamId, *, by: AdminDep, session: WriteSession, now: Now) -> None:
+    """Remove the team; what it held and cost keeps its name."""
+    teams.delete_team(session, team_id, by=by, now=now)
+
+
+def _issued(issued: service.IssuedKey) -> schemas.IssuedApiKey:
+    shown = schemas.ApiKey.model_validate(issued.row)
+    return schemas.IssuedApiKey(**shown.model_dump(), key=issued.secret)

@@ -151,6 +151,6 @@ class AuditEntry(WireModel):
     target_kind: str
     target_id: str
     outcome: Outcome
-    before: Any
-    after: Any
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
     request_id: str | None

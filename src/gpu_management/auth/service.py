@@ -57,8 +57,8 @@ def record(  # noqa: PLR0913 - one flat line at every call site says who did wha
     target_kind: str,
     target_id: str,
     now: datetime,
-    before: Any = None,
-    after: Any = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
     outcome: Outcome = Outcome.DONE,
 ) -> None:
     """Write an audit entry in the transaction of the deed; `before` and `after` must be JSON."""
@@ -186,7 +186,7 @@ def authenticate_key(session: Session, secret: str, now: datetime) -> KeyHolder 
 
 
 def _key(session: Session, key_id: str) -> ApiKey:
-    row = session.get(ApiKey, key_id)
+    row = session.get(ApiKey, key_id, with_for_update=True)
     if row is None:
         raise NotFound(f"there is no API key {key_id}")
     return row
@@ -208,7 +208,13 @@ def _shown_key(row: ApiKey) -> dict[str, Any]:
 
 
 def _record_key(
-    session: Session, by: Principal, action: str, *, row: ApiKey, before: Any, now: datetime
+    session: Session,
+    by: Principal,
+    action: str,
+    *,
+    row: ApiKey,
+    before: dict[str, Any] | None,
+    now: datetime,
 ) -> None:
     record(
         session,

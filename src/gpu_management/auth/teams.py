@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from gpu_management.auth import schemas
@@ -29,10 +30,7 @@ def get_team(session: Session, team_id: str) -> Team:
     Raises:
         NotFound: no such team.
     """
-    row = session.get(Team, team_id)
-    if row is None:
-        raise NotFound(f"there is no team {team_id}")
-    return row
+    return _existing(session.get(Team, team_id), team_id)
 
 
 def team_of_namespace(session: Session, namespace: str) -> str | None:
@@ -49,8 +47,6 @@ def create_team(
     Raises:
         Conflict: the id is taken, or a namespace is another team's.
     """
-    if session.get(Team, asked.team_id) is not None:
-        raise Conflict(f"there is a team {asked.team_id} already")
     _check_namespaces(session, asked.team_id, asked.namespaces)
     row = Team(
         team_id=asked.team_id,
@@ -60,8 +56,11 @@ def create_team(
         created_at=now,
         updated_at=now,
     )
-    session.add(row)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError as taken:
+        raise Conflict(f"there is a team {asked.team_id} already") from taken
     _record(session, by, "team.create", row=row, before=None, now=now)
     return row
 
@@ -75,7 +74,7 @@ def update_team(
         NotFound: no such team.
         Conflict: a namespace is another team's.
     """
-    row = get_team(session, team_id)
+    row = _locked(session, team_id)
     _check_namespaces(session, team_id, asked.namespaces)
     before = _shown(row)
     row.name, row.gpu_limit_milli = asked.name, asked.gpu_limit_milli
@@ -92,8 +91,9 @@ def delete_team(session: Session, team_id: str, *, by: Principal, now: datetime)
     Raises:
         NotFound: no such team.
     """
-    row = get_team(session, team_id)
+    row = _locked(session, team_id)
     session.delete(row)
+    session.flush()
     record(
         session,
         by,
@@ -113,12 +113,28 @@ def _check_namespaces(session: Session, team_id: str, namespaces: Sequence[str])
             raise Conflict(f"namespace {min(taken)} belongs to team {other.team_id} already")
 
 
+def _locked(session: Session, team_id: str) -> Team:
+    return _existing(session.get(Team, team_id, with_for_update=True), team_id)
+
+
+def _existing(row: Team | None, team_id: str) -> Team:
+    if row is None:
+        raise NotFound(f"there is no team {team_id}")
+    return row
+
+
 def _shown(row: Team) -> dict[str, Any]:
     return schemas.Team.model_validate(row).model_dump(mode="json", by_alias=True)
 
 
 def _record(
-    session: Session, by: Principal, action: str, *, row: Team, before: Any, now: datetime
+    session: Session,
+    by: Principal,
+    action: str,
+    *,
+    row: Team,
+    before: dict[str, Any] | None,
+    now: datetime,
 ) -> None:
     record(
         session,

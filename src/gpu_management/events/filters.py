@@ -31,14 +31,18 @@ _R = TypeVar("_R", bound=Numbered)
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """What one listener wants, and whose events it may see; None leaves it open."""
+    """What one listener wants, and whose events it may see; None leaves it open.
+
+    An event of a team is for that team, one of a namespace without a team for nobody's; the
+    rest is about the fleet and for everybody.
+    """
 
     types: tuple[str, ...] = ()
     team: str | None = None
 
-    def wants(self, kind: str, *, team: str | None) -> bool:
-        """Return whether an event of `kind` that belongs to `team` is for this listener."""
-        if self.team is not None and team is not None and team != self.team:
+    def wants(self, kind: str, *, team: str | None, namespace: str | None) -> bool:
+        """Return whether such an event is for this listener."""
+        if self.team is not None and team != self.team and (team, namespace) != (None, None):
             return False
         return not self.types or any(_matches(kind, pattern) for pattern in self.types)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from gpu_management.core.paging import Listing, Page, list_rows
@@ -94,7 +94,8 @@ def _clauses(interest: Interest) -> list[ColumnElement[bool]]:
     """Say `Interest.wants` in SQL."""
     clauses: list[ColumnElement[bool]] = []
     if interest.team is not None:
-        clauses.append(or_(Event.team.is_(None), Event.team == interest.team))
+        of_the_fleet = and_(Event.team.is_(None), Event.namespace.is_(None))
+        clauses.append(or_(of_the_fleet, Event.team == interest.team))
     if interest.types:
         clauses.append(
             or_(
