@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import eq, ge, lt
 from typing import Any
 from uuid import uuid4
 
@@ -83,14 +84,16 @@ def record(  # noqa: PLR0913 - one flat line at every call site says who did wha
 def list_audit(session: Session, asked: AuditFilter, *, page: Page) -> Listing:
     """Return audit entries, newest first unless asked otherwise."""
     wanted = (
-        (asked.principal, AuditEntry.principal == asked.principal),
-        (asked.action, AuditEntry.action == asked.action),
-        (asked.target_kind, AuditEntry.target_kind == asked.target_kind),
-        (asked.target_id, AuditEntry.target_id == asked.target_id),
-        (asked.since, AuditEntry.at >= asked.since),
-        (asked.until, AuditEntry.at < asked.until),
+        (AuditEntry.principal, eq, asked.principal),
+        (AuditEntry.action, eq, asked.action),
+        (AuditEntry.target_kind, eq, asked.target_kind),
+        (AuditEntry.target_id, eq, asked.target_id),
+        (AuditEntry.at, ge, asked.since),
+        (AuditEntry.at, lt, asked.until),
     )
-    query = select(AuditEntry).where(*(clause for value, clause in wanted if value is not None))
+    query = select(AuditEntry).where(
+        *(compare(column, value) for column, compare, value in wanted if value is not None)
+    )
     page = replace(page, sort=page.sort or "-id", limit=page.limit or DEFAULT_PAGE)
     sorts = {"id": AuditEntry.id, "at": AuditEntry.at}
     return _entities(list_rows(session, query, sorts=sorts, key=AuditEntry.id, page=page))

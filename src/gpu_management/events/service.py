@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import eq, ge, lt
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -77,12 +78,12 @@ def newest_id(session: Session) -> int:
 def list_history(session: Session, asked: HistoryFilter, *, page: Page) -> Listing:
     """Return past events, newest first unless asked otherwise."""
     wanted = (
-        (asked.subject_kind, Event.subject_kind == asked.subject_kind),
-        (asked.subject_id, Event.subject_id == asked.subject_id),
-        (asked.since, Event.created_at >= asked.since),
-        (asked.until, Event.created_at < asked.until),
+        (Event.subject_kind, eq, asked.subject_kind),
+        (Event.subject_id, eq, asked.subject_id),
+        (Event.created_at, ge, asked.since),
+        (Event.created_at, lt, asked.until),
     )
-    clauses = (clause for value, clause in wanted if value is not None)
+    clauses = (compare(column, value) for column, compare, value in wanted if value is not None)
     query = select(Event).where(*clauses, *_clauses(asked.interest))
     page = replace(page, sort=page.sort or "-id", limit=page.limit or DEFAULT_PAGE)
     sorts = {"id": Event.id, "createdAt": Event.created_at}
