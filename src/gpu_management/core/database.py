@@ -160,8 +160,14 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, *, pool_size: int = 50, connect_timeout_seconds: int = 10) -> Database:
-    """Open the database at `url` (SQLAlchemy form).
+def open_database(
+    url: str,
+    *,
+    pool_size: int = 50,
+    connect_timeout_seconds: int = 10,
+    schema: str | None = None,
+) -> Database:
+    """Open the database at `url` (SQLAlchemy form); on PostgreSQL, its tables are in `schema`.
 
     Raises:
         sqlalchemy.exc.ArgumentError: the address cannot be read.
@@ -169,20 +175,29 @@ def open_database(url: str, *, pool_size: int = 50, connect_timeout_seconds: int
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return Database(_open_sqlite(url))
-    overflow = max(1, pool_size // 5)
-    arguments = (
-        {"connect_timeout": connect_timeout_seconds}
-        if parsed.get_backend_name() == "postgresql"
-        else {}
-    )
+    is_postgres = parsed.get_backend_name() == "postgresql"
     engine = create_engine(
         parsed,
         pool_size=pool_size,
-        max_overflow=overflow,
+        max_overflow=max(1, pool_size // 5),
         pool_pre_ping=True,
-        connect_args=arguments,
+        connect_args={"connect_timeout": connect_timeout_seconds} if is_postgres else {},
     )
+    if is_postgres and schema:
+        _use_schema(engine, schema)
     return Database(engine)
+
+
+def _use_schema(engine: Engine, schema: str) -> None:
+    @event.listens_for(engine, "connect")
+    def _search(connection: Any, _record: Any) -> None:
+        was_autocommit = connection.autocommit
+        connection.autocommit = True
+        quoted = '"' + schema.replace('"', '""') + '"'
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted}")
+            cursor.execute(f"SET search_path TO {quoted}")
+        connection.autocommit = was_autocommit
 
 
 def _open_sqlite(url: str) -> Engine:

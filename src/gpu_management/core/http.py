@@ -41,6 +41,7 @@ class Runtime:
     write_gate: anyio.Semaphore
     cluster_name: str
     envelope_agents: tuple[str, ...]
+    strict_fields: bool = False
 
 
 def runtime(request: Request) -> Runtime:
@@ -111,6 +112,25 @@ def page_of(request: Request, response: Response, listing: Listing) -> Any:
         following = request.url.include_query_params(cursor=listing.next_cursor)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
     return listing.rows
+
+
+WARNING_HEADER = "X-GPU-Warning"
+
+
+def note_unknown(request: Request, response: Response, body: wire.WireRequest) -> None:
+    """Tell about fields of `body` that we do not know.
+
+    Raises:
+        ValidationFailed: strict mode refuses them (`api.strict_fields`).
+    """
+    unknown = body.unknown_fields()
+    if not unknown:
+        return
+    if runtime(request).strict_fields:
+        errors = [FieldError(text.split()[2].rstrip(";"), "unknown", text) for text in unknown]
+        raise ValidationFailed("; ".join(unknown), errors=errors)
+    text = "; ".join(unknown)
+    response.headers[WARNING_HEADER] = text.encode("ascii", "replace").decode()[:1000]
 
 
 class WireRoute(APIRoute):

@@ -9,10 +9,19 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
-from gpu_management.core.clock import wire_time
+from gpu_management.core.clock import as_utc, wire_time
+from gpu_management.core.text import did_you_mean
 
 Moment = Annotated[
     datetime,
@@ -20,6 +29,17 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-02T03:04:05.678Z"]}),
 ]
 """A UTC moment on the wire: milliseconds and `Z`."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return as_utc(moment)
+    except OverflowError as beyond:  # 0001-01-01T00:00:00+01:00 is before the first moment in UTC
+        raise ValueError("lies outside the years 1 to 9999 in UTC") from beyond
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment that a caller names, with its zone; UTC inside."""
 
 Amount = Annotated[
     Decimal,
@@ -41,6 +61,31 @@ class WireModel(BaseModel):
         extra="ignore",
         json_schema_serialization_defaults_required=True,
     )
+
+
+def _whole(value: Any) -> Any:
+    """Let 40.0 pass for 40, as JSON does; refuse text, truth values and fractions."""
+    if isinstance(value, bool | str):
+        raise ValueError("must be a JSON integer")  # noqa: TRY004 - pydantic turns ValueError into a field error
+    return value
+
+
+WireInt = Annotated[int, BeforeValidator(_whole)]
+"""A JSON integer."""
+
+
+class WireRequest(WireModel):
+    """Parent of request bodies: unknown fields are kept apart, to be told about."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def unknown_fields(self) -> list[str]:
+        """Return the sentences about fields we do not know, each with the nearest name."""
+        known = [field.alias or name for name, field in type(self).model_fields.items()]
+        return [
+            f"unknown field {name[:60]}{did_you_mean(name, known)}"
+            for name in sorted(self.model_extra or {})
+        ]
 
 
 class Style(StrEnum):

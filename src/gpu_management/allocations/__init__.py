@@ -1,0 +1,1 @@
+"""Request, placed, enforced, released: allocations and the holds behind them."""

@@ -1,0 +1,155 @@
+"""What the controller calls on a timer: expiry, warnings before it, and the queue."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gpu_management.allocations import conditions as marks
+from gpu_management.allocations import service
+from gpu_management.allocations.models import Allocation, Phase
+from gpu_management.allocations.placer import Place
+from gpu_management.allocations.queue import Waiting, in_order, kept_node
+from gpu_management.allocations.request import Ask
+from gpu_management.auth.principals import SYSTEM
+from gpu_management.devices.errors import StaleDecision
+
+WARN_BEFORE = timedelta(minutes=15)
+"""How long before its end an allocation is marked as expiring."""
+AT_ONCE = 200
+"""Rows one run looks at; the next run goes on."""
+
+
+def expire(session: Session, *, now: datetime) -> int:
+    """Release allocations whose time is over; return how many."""
+    due = (
+        select(Allocation.allocation_id)
+        .where(Allocation.phase == Phase.ALLOCATED, Allocation.expires_at <= now)
+        .order_by(Allocation.expires_at)
+        .limit(AT_ONCE)
+    )
+    ended = list(session.scalars(due))
+    for allocation_id in ended:
+        service.release(session, allocation_id, principal=SYSTEM, reason="expired", now=now)
+    return len(ended)
+
+
+def warn_expiring(session: Session, *, now: datetime) -> int:
+    """Mark allocations that end soon and tell their owners once; return how many."""
+    query = select(Allocation).where(
+        Allocation.phase == Phase.ALLOCATED,
+        Allocation.expires_at > now,
+        Allocation.expires_at <= now + WARN_BEFORE,
+    )
+    warned = 0
+    for allocation in session.scalars(query):
+        if marks.has(allocation.conditions, "Expiring"):
+            continue
+        assert allocation.expires_at is not None  # noqa: S101 - the query says so
+        message = f"ends at {allocation.expires_at:%Y-%m-%dT%H:%M:%SZ}; extend it to keep it"
+        mark = marks.entry("Expiring", "True", reason="MaxDuration", message=message, now=now)
+        allocation.conditions = marks.with_one(allocation.conditions, mark)
+        allocation.edition += 1
+        service.say(session, "allocation.expiring", allocation, now=now)
+        warned += 1
+    return warned
+
+
+def give_up_waiting(session: Session, *, now: datetime) -> int:
+    """End queued requests that waited as long as they wanted to; return how many."""
+    query = (
+        select(Allocation)
+        .where(Allocation.phase == Phase.PENDING, Allocation.wait_until <= now)
+        .limit(AT_ONCE)
+    )
+    late = list(session.scalars(query))
+    for allocation in late:
+        why = (allocation.message or "").removeprefix("waiting: ")
+        message = f"nothing fitted while it waited; last: {why}"
+        service.fail(session, allocation, reason="wait-expired", message=message[:2000], now=now)
+    return len(late)
+
+
+def serve_queue(session: Session, office: service.Office, *, now: datetime) -> bool:
+    """Give one waiting request a place, the first in order that may have one.
+
+    The head keeps one node for itself; a later request is served only beside that node, so it
+    cannot delay the head. One transaction serves one request: call again while it returns True.
+    """
+    waiting = _waiting(session)
+    order = in_order(
+        [Waiting(a.allocation_id, a.priority, a.requested_at) for a in waiting.values()],
+        now=now,
+        aging_seconds=office.aging_seconds,
+    )
+    if not order:
+        return False
+    office.placer.refresh(session)
+    kept: frozenset[str] = frozenset()
+    for position, entry in enumerate(order):
+        allocation = waiting[entry.allocation_id]
+        found = office.placer.place(ask_of(allocation), kept_nodes=kept)
+        if isinstance(found, Place) and _place(session, office, allocation, found, now=now):
+            return True
+        if not isinstance(found, Place):
+            _tell(allocation, f"waiting: number {position + 1} in line; {found.detail}")
+        if position == 0:
+            kept = _keep(office, allocation)
+    return False
+
+
+def _waiting(session: Session) -> dict[str, Allocation]:
+    query = (
+        select(Allocation)
+        .where(Allocation.phase == Phase.PENDING)
+        .order_by(Allocation.priority.desc(), Allocation.requested_at)
+        .limit(AT_ONCE)
+    )
+    return {a.allocation_id: a for a in session.scalars(query)}
+
+
+def _place(
+    session: Session,
+    office: service.Office,
+    allocation: Allocation,
+    place: Place,
+    *,
+    now: datetime,
+) -> bool:
+    try:
+        with session.begin_nested():
+            service.place_waiting(session, office, allocation, place, now=now)
+    except StaleDecision:
+        office.placer.forget()
+        return False
+    return True
+
+
+def _tell(allocation: Allocation, message: str) -> None:
+    if allocation.message != message[:2000]:
+        allocation.message = message[:2000]
+
+
+def _keep(office: service.Office, head: Allocation) -> frozenset[str]:
+    node = kept_node(office.placer.nodes_for(ask_of(head)), present=head.reserved_node)
+    if head.reserved_node != node:
+        head.reserved_node = node
+    return frozenset({node} if node else ())
+
+
+def ask_of(allocation: Allocation) -> Ask:
+    """Return the request that a queued allocation came with."""
+    return Ask(
+        namespace=allocation.namespace,
+        pod_name=allocation.pod_name,
+        workload_type=allocation.workload_type,
+        required_memory_gb=allocation.required_memory_gb,
+        use_mig=allocation.use_mig,
+        count=allocation.gpu_count,
+        gpu_milli=allocation.gpu_milli,
+        cpu_milli=allocation.cpu_milli,
+        memory_mib=allocation.memory_mib,
+        model_preference=tuple(allocation.model_preference),
+        node_selector=tuple(sorted(allocation.node_selector.items())),
+        priority=allocation.priority,
+    )

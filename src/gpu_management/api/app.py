@@ -1,0 +1,105 @@
+"""Assemble the application: routes, handlers, middleware, documents."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import Depends, FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from gpu_management import __version__
+from gpu_management.allocations.routes import router as allocations
+from gpu_management.allocations.service import Office
+from gpu_management.api import actuator, errors, openapi, pages
+from gpu_management.api.limits import RateLimit
+from gpu_management.api.middleware import ContextPath, Observe
+from gpu_management.auth.access import Permission
+from gpu_management.auth.principals import Security
+from gpu_management.auth.routes import requires
+from gpu_management.auth.routes import router as auth
+from gpu_management.core.http import Runtime
+from gpu_management.costs.routes import router as costs
+from gpu_management.costs.service import Desk
+from gpu_management.devices.routes import router as devices
+from gpu_management.events.routes import router as events
+from gpu_management.events.stream import Broadcaster
+from gpu_management.mig.routes import router as mig
+from gpu_management.overview.routes import router as overview
+from gpu_management.rates.routes import router as rates
+
+SUMMARY = "Who holds which GPU, since when, and what it costs."
+DESCRIPTION = """
+The management plane for the GPUs of a Kubernetes cluster.
+
+**Lists** answer a bare JSON array; `?envelope=true` (or `X-GPU-Envelope: true`) wraps it as
+`{data, meta}`, and so does `curl`, which asks like the pipelines of the integration guide.
+**Objects** carry their fields at the top and again under `data`. `X-Response-Style` tells which.
+Lists page with `limit` and `cursor`, sort with `sort`, and export with `format=csv`.
+**Errors** are `application/problem+json` (RFC 9457) with a `code` that never changes.
+"""
+MAX_BODY_BYTES = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a serving process is made of."""
+
+    runtime: Runtime
+    security: Security
+    office: Office
+    desk: Desk
+    context_path: str = "/k8s-monitor"
+    slow_seconds: float = 1.0
+    default_wait_seconds: int = 3600
+    metrics_public: bool = True
+    rate_limit_per_minute: int | None = None
+    insecure_note: str | None = None
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """Return the application; its state holds the parts that dependencies ask for."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        parts.runtime.database.close()
+
+    app = FastAPI(
+        title="k8s-gpu-management",
+        version=__version__,
+        summary=SUMMARY,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        strict_content_type=False,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    _fill_state(app, parts)
+    for router in (overview, devices, mig, allocations, costs, rates, events, auth):
+        app.include_router(router)
+    app.include_router(actuator.router)
+    closed = [] if parts.metrics_public else [Depends(requires(Permission.GENERAL_READ))]
+    app.include_router(actuator.metrics_router, dependencies=closed)
+    app.include_router(pages.router)
+    pages.mount_assets(app)
+    errors.install(app)
+    openapi.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)
+    if parts.rate_limit_per_minute:
+        app.add_middleware(RateLimit, per_minute=parts.rate_limit_per_minute)
+    app.add_middleware(Observe, slow_seconds=parts.slow_seconds)
+    app.add_middleware(ContextPath, prefix=parts.context_path)
+    return app
+
+
+def _fill_state(app: FastAPI, parts: Parts) -> None:
+    app.state.runtime = parts.runtime
+    app.state.security = parts.security
+    app.state.office = parts.office
+    app.state.desk = parts.desk
+    app.state.currency = parts.desk.currency
+    app.state.default_wait_seconds = parts.default_wait_seconds
+    app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
+    app.state.insecure_note = parts.insecure_note

@@ -1,0 +1,116 @@
+"""Turn every failure into a problem document: the one place that does (D-04)."""
+
+import logging
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from gpu_management.core.clock import utc_now
+from gpu_management.core.problems import (
+    MEDIA_TYPE,
+    BadRequest,
+    FieldError,
+    Forbidden,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    ServiceUnavailable,
+    TooLarge,
+    Unauthenticated,
+    ValidationFailed,
+    document,
+)
+
+log = logging.getLogger(__name__)
+
+_BY_STATUS: dict[int, type[Problem]] = {
+    400: BadRequest,
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+    415: BadRequest,
+}
+_LONGEST_ECHO = 200
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers on `app`."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(ResponseValidationError, _unexpected)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """Write `problem` as the response to `request`."""
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    body = document(problem, path=request.url.path, request_id=request_id, now=utc_now())
+    return Response(
+        orjson.dumps(body, default=str),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this type only
+    return answer(request, error)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type only
+    found = error.errors()
+    unreadable = [entry for entry in found if entry["type"] == "json_invalid"]
+    if unreadable:
+        reason = unreadable[0].get("ctx", {}).get("error", "not JSON")
+        return answer(request, BadRequest(f"the body is not valid JSON: {reason}"))
+    fields = [_field_error(entry) for entry in found]
+    named = "; ".join(f"{field.field}: {field.message}" for field in fields[:5])
+    return answer(request, ValidationFailed(named, errors=fields))
+
+
+def _field_error(entry: dict[str, Any]) -> FieldError:
+    where = [str(part) for part in entry["loc"] if part not in {"body", "query", "path"}]
+    rejected = entry.get("input")
+    if entry["type"] == "missing" or isinstance(rejected, dict | list | bytes):
+        rejected = None
+    elif isinstance(rejected, str):
+        rejected = rejected[:_LONGEST_ECHO]
+    elif not isinstance(rejected, int | float | bool | None):
+        rejected = str(rejected)[:_LONGEST_ECHO]
+    message = str(entry["msg"]).replace('"', "'").replace("\\", "/")
+    return FieldError(".".join(where) or "body", entry["type"], message, rejected)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
+    kind = _BY_STATUS.get(error.status_code, Problem)
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    if error.status_code == 404:  # noqa: PLR2004 - the status says it
+        detail = f"nothing answers at {request.url.path}; /openapi.json lists every path"
+    problem = kind(detail, headers=error.headers or {})
+    return answer(request, problem)
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    log.error("GPU database failed: %s", str(error).splitlines()[0])
+    problem = ServiceUnavailable(
+        "the database did not answer; nothing was changed, try again in a few seconds",
+        headers={"Retry-After": "5"},
+    )
+    return answer(request, problem)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("GPU request failed: %s %s", request.method, request.url.path, exc_info=error)
+    request_id = request.scope.get("state", {}).get("request_id", "")
+    return answer(request, Problem(f"our fault; quote request {request_id} when you report it"))

@@ -1,0 +1,140 @@
+"""`gpuctl serve`: read the settings, assemble the process, answer until told to stop."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from gpu_management import __version__
+from gpu_management.cli import wiring
+from gpu_management.core import logs
+from gpu_management.core.settings import Settings, auth_enforced
+from gpu_management.core.settings_items import SettingsError
+from gpu_management.core.settings_load import Loaded, bind_check, load
+from gpu_management.migrations.run import DatabaseTooNew
+from gpu_management.simulate import fleets
+
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+
+
+def command(  # noqa: PLR0913 - one argument per flag of the command
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    database_url: str | None = None,
+    fleet: str = "none",
+    nodes: Path | None = None,
+    pods: Path | None = None,
+    speed: float | None = None,
+    seed: int = 42,
+    role: str | None = None,
+    insecure: bool | None = None,
+    config: Sequence[Path] = (),
+    profiles: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> int:
+    """Serve until SIGTERM or Ctrl-C; return the exit code."""
+    flags: dict[str, object] = {
+        "server.host": host,
+        "server.port": port,
+        "server.role": role,
+        "server.insecure": insecure,
+        "database.url": database_url,
+        **(settings or {}),
+    }
+    wanted = fleets.Wanted(fleet, nodes=nodes, pods=pods, speed=speed, seed=seed)
+    try:
+        loaded = load(config=config, profiles=profiles, environ=os.environ, flags=flags)
+        bind_check(loaded.settings)
+        fleets.check(wanted)
+        return _serve(loaded, wanted)
+    except (SettingsError, fleets.FleetUnusable) as unusable:
+        _complain(unusable)
+        return EXIT_USAGE
+    except (wiring.DatabaseUnreachable, DatabaseTooNew) as failed:
+        _complain(failed)
+        return EXIT_UNREACHABLE
+
+
+def _complain(problem: Exception) -> None:
+    lines = problem.problems if isinstance(problem, SettingsError) else (str(problem),)
+    for line in lines:
+        sys.stderr.write(f"gpuctl serve: {line}\n")
+
+
+def _serve(loaded: Loaded, wanted: fleets.Wanted) -> int:
+    settings = loaded.settings
+    logs.configure(settings.logging)
+    logs.log_uncaught()
+    log = logs.get_logger("gpu_management.cli.serve")
+    for warning in loaded.warnings:
+        log.warning("configuration: %s", warning)
+    process = wiring.build(settings)
+    simulation = fleets.prepare(process, wanted, tell=_tell)
+    server = _server(settings, process)
+    if settings.server.role != "api":
+        process.loops.start()
+    if simulation is not None:
+        simulation.start()
+    try:
+        sockets = [server.config.bind_socket()]
+        _greet(settings, sockets[0].getsockname()[1], wanted)
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=sockets)
+    finally:
+        if simulation is not None:
+            simulation.stop()
+        process.loops.stop()
+    return 0
+
+
+def _server(settings: Settings, process: wiring.Process) -> uvicorn.Server:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return uvicorn.Server(
+        uvicorn.Config(
+            process.app,
+            host=settings.server.host,
+            port=settings.server.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.server.shutdown_seconds,
+            proxy_headers=False,
+        )
+    )
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"  {message}\n")
+    sys.stderr.flush()
+
+
+def _greet(settings: Settings, port: int, wanted: fleets.Wanted) -> None:
+    address = f"http://{settings.server.host}:{port}"
+    guard = "on" if auth_enforced(settings) else "OFF (development mode)"
+    lines: list[Any] = [
+        f"k8s-gpu-management {__version__}",
+        f"  open        {address}/",
+        f"  API docs    {address}/docs",
+        f"  database    {settings.database.url}",
+        f"  fleet       {wanted.name}",
+        f"  auth        {guard}",
+    ]
+    if sys.stderr.isatty() or wanted.name != "none":
+        lines += [
+            "",
+            "  Try, in another terminal:",
+            "    .venv/bin/gpuctl overview",
+            "    .venv/bin/gpuctl request --namespace ml-training --pod first-try --memory 40",
+            f"    curl -s '{address}/api/v1/gpu/devices?limit=3'",
+            "",
+            "  Stop with Ctrl-C.",
+        ]
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,1 @@
+"""The process that runs the loops: timers now, watches and reconciliation with a cluster."""

@@ -1,0 +1,103 @@
+"""Run the nouns' jobs on timers, on one leader; a job that fails is logged and runs again."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from prometheus_client import Counter, Histogram
+from sqlalchemy.exc import SQLAlchemyError
+
+from gpu_management.allocations import jobs as allocations
+from gpu_management.allocations.service import Office
+from gpu_management.controller.leader import Leader
+from gpu_management.core.clock import Clock
+from gpu_management.core.database import Database
+from gpu_management.core.logs import get_logger
+from gpu_management.core.problems import Problem
+
+log = get_logger(__name__)
+
+JOB_SECONDS = Histogram("gpu_management_job_seconds", "Time of one run of a job.", ["job"])
+JOB_FAILURES = Counter("gpu_management_job_failures", "Runs of a job that failed.", ["job"])
+_MOST_PER_RUN = 200
+"""Queued requests that one run places at most; the next run goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do every `seconds`; `everywhere` does not wait for leadership."""
+
+    name: str
+    seconds: float
+    run: Callable[[datetime], object]
+    everywhere: bool = False
+
+
+class Loops:
+    """The timers of one process."""
+
+    def __init__(self, clock: Clock, leader: Leader, jobs: list[Job]) -> None:
+        """Prepare `jobs`; nothing runs before `start`."""
+        self._clock = clock
+        self._leader = leader
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        for job in jobs:
+            # A late run is made up for once; a run never overtakes itself (CFG-05).
+            self._scheduler.add_job(
+                self._run,
+                "interval",
+                seconds=job.seconds,
+                args=[job],
+                id=job.name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+
+    def start(self) -> None:
+        """Start the timers in threads of their own."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Let running jobs end, then stop."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+        self._leader.resign()
+
+    def _run(self, job: Job) -> None:
+        if not job.everywhere and not self._leader.leads():
+            return
+        started = time.perf_counter()
+        try:
+            job.run(self._clock())
+        except (Problem, SQLAlchemyError, OSError) as failure:
+            JOB_FAILURES.labels(job.name).inc()
+            log.error("GPU job %s failed, will run again: %s", job.name, failure)
+        finally:
+            JOB_SECONDS.labels(job.name).observe(time.perf_counter() - started)
+
+
+def allocation_jobs(
+    database: Database, office: Office, *, expiry_seconds: float, queue_seconds: float
+) -> list[Job]:
+    """Return the jobs of allocations: expiry, warnings, the queue."""
+
+    def end(now: datetime) -> None:
+        with database.write() as session:
+            allocations.expire(session, now=now)
+            allocations.warn_expiring(session, now=now)
+            allocations.give_up_waiting(session, now=now)
+
+    def queue(now: datetime) -> None:
+        for _ in range(_MOST_PER_RUN):
+            with database.write() as session:
+                placed = allocations.serve_queue(session, office, now=now)
+            if not placed:
+                return
+
+    return [
+        Job("allocations-expire", expiry_seconds, end),
+        Job("allocations-queue", queue_seconds, queue),
+    ]

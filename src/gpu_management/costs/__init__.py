@@ -1,0 +1,1 @@
+"""What was spent: holds times rates, by whom and when."""

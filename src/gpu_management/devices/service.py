@@ -1,0 +1,512 @@
+"""The verbs of the inventory: register, change, remove, take and give devices."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from gpu_management.core.clock import whole_second
+from gpu_management.core.problems import FieldError, PreconditionFailed
+from gpu_management.core.text import nearest
+from gpu_management.devices import catalog
+from gpu_management.devices.errors import (
+    DeviceExists,
+    DeviceInUse,
+    DeviceInvalid,
+    DeviceNotFound,
+    ModelNotFound,
+    NodeNotFound,
+    StaleDecision,
+)
+from gpu_management.devices.models import (
+    Cluster,
+    Device,
+    DeviceState,
+    DeviceStateInterval,
+    Model,
+    Node,
+)
+from gpu_management.devices.status import device_id
+from gpu_management.events import service as events
+
+MAX_INDEX = 127
+"""Highest device index a node may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What is told about a node; `None` means not told."""
+
+    cpu_total_milli: int | None = None
+    memory_total_mib: int | None = None
+    ip: str | None = None
+    driver_version: str | None = None
+    cuda_version: str | None = None
+    kubelet_version: str | None = None
+    labels: Mapping[str, str] | None = None
+    zone: str | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What is told about a device; `None` means not told."""
+
+    model_id: str | None = None
+    model_name: str | None = None
+    pci_id: str | None = None
+    uuid: str | None = None
+    pci_bus_id: str | None = None
+    serial_number: str | None = None
+    memory_total_mib: int | None = None
+    driver_version: str | None = None
+    vbios: str | None = None
+    power_limit_w: int | None = None
+    numa_node: int | None = None
+    nvlink_peers: Sequence[str] | None = None
+    installed_at: datetime | None = None
+    warranty_until: datetime | None = None
+    mig_enabled: bool | None = None
+
+
+def ensure_cluster(session: Session, name: str, *, now: datetime) -> None:
+    """Make sure the cluster's row exists: it numbers changes and is the lock of placement."""
+    if session.get(Cluster, name) is None:
+        session.add(Cluster(name=name, revision=0, created_at=now))
+        session.flush()
+
+
+def lock(session: Session, cluster_name: str) -> int:
+    """Take the cluster's turn and return the revision that this transaction's changes carry.
+
+    The row stays locked until commit, on every engine, so revisions appear in commit order and
+    every replica decides on what the one before committed.
+    """
+    turn = (
+        update(Cluster)
+        .where(Cluster.name == cluster_name)
+        .values(revision=Cluster.revision + 1)
+        .returning(Cluster.revision)
+    )
+    return session.execute(turn).scalar_one()
+
+
+def seed_catalog(session: Session) -> int:
+    """Write the packaged models that the database does not have yet; return how many."""
+    known = set(session.scalars(select(Model.model_id)))
+    new = [facts for facts in catalog.load_models() if facts.model_id not in known]
+    if new:
+        session.execute(insert(Model), [_catalog_row(facts) for facts in new])
+    return len(new)
+
+
+def _catalog_row(facts: catalog.GpuModelFacts) -> dict[str, object]:
+    same = (
+        "model_id",
+        "model_name",
+        "manufacturer",
+        "architecture",
+        "memory_gb",
+        "memory_mib",
+        "memory_type",
+        "memory_bandwidth_gbps",
+        "cuda_cores",
+        "tensor_cores",
+        "compute_capability",
+        "tdp_watts",
+        "mig_geometry",
+        "max_mig_instances",
+    )
+    row = {name: getattr(facts, name) for name in same}
+    return row | {
+        "pci_ids": list(facts.pci_ids),
+        "name_aliases": list(facts.name_aliases),
+        "end_of_life": None,
+        "is_catalog": True,
+    }
+
+
+def find_model(session: Session, model_id: str) -> Model:
+    """Return the model.
+
+    Raises:
+        ModelNotFound: no such id; the nearest one is named.
+    """
+    model = session.get(Model, model_id)
+    if model is None:
+        hint = nearest(model_id, session.scalars(select(Model.model_id)).all())
+        help_text = f"; did you mean {hint}?" if hint else ""
+        raise ModelNotFound(f"no GPU model has the id {model_id}{help_text}")
+    return model
+
+
+def add_model(session: Session, facts: Mapping[str, Any]) -> Model:
+    """Add a model that the catalogue does not have.
+
+    Raises:
+        DeviceExists: the id is taken.
+    """
+    if session.get(Model, facts["model_id"]) is not None:
+        raise DeviceExists(f"there is a model {facts['model_id']} already; choose another id")
+    unknown = dict.fromkeys(
+        (
+            "memory_type",
+            "memory_bandwidth_gbps",
+            "cuda_cores",
+            "tensor_cores",
+            "compute_capability",
+            "mig_geometry",
+            "end_of_life",
+        )
+    )
+    fixed = {"max_mig_instances": 0, "pci_ids": [], "name_aliases": [], "is_catalog": False}
+    model = Model(**unknown, **fixed, **facts)
+    session.add(model)
+    session.flush()
+    return model
+
+
+def set_schedulable(session: Session, node: Node, *, is_schedulable: bool) -> None:
+    """Cordon a node or let it be placed on again."""
+    node.is_schedulable = is_schedulable
+    node.edition += 1
+    node.revision = lock(session, node.cluster_name)
+
+
+def find_node(session: Session, cluster_name: str, node_name: str) -> Node:
+    """Return the node.
+
+    Raises:
+        NodeNotFound: no such name in the cluster.
+    """
+    query = select(Node).where(Node.cluster_name == cluster_name, Node.node_name == node_name)
+    node = session.scalars(query).one_or_none()
+    if node is None:
+        raise NodeNotFound(f"no node {node_name} in cluster {cluster_name}")
+    return node
+
+
+def find_device(session: Session, public_id: str) -> Device:
+    """Return the live device.
+
+    Raises:
+        DeviceNotFound: no such id in the fleet.
+    """
+    device = session.scalars(select(Device).where(Device.live_id == public_id)).one_or_none()
+    if device is None:
+        raise DeviceNotFound(f"no GPU device has the id {public_id}")
+    return device
+
+
+def ensure_node(
+    session: Session, cluster_name: str, node_name: str, *, facts: NodeFacts, now: datetime
+) -> Node:
+    """Return the node, created if need be; told facts are written."""
+    query = select(Node).where(Node.cluster_name == cluster_name, Node.node_name == node_name)
+    node = session.scalars(query).one_or_none()
+    if node is None:
+        node = _new_node(session, cluster_name, node_name, facts=facts, now=now)
+        session.add(node)
+    _write_told(node, facts, skip=("rank",))
+    node.last_seen_at = now
+    node.revision = lock(session, cluster_name)
+    session.flush()
+    return node
+
+
+def _new_node(
+    session: Session, cluster_name: str, node_name: str, *, facts: NodeFacts, now: datetime
+) -> Node:
+    count = select(func.count()).select_from(Node).where(Node.cluster_name == cluster_name)
+    rank = facts.rank if facts.rank is not None else session.scalar(count) or 0
+    return Node(
+        cluster_name=cluster_name,
+        node_name=node_name,
+        rank=rank,
+        is_schedulable=True,
+        labels={},
+        taints=[],
+        cpu_held_milli=0,
+        memory_held_mib=0,
+        registered_at=now,
+        edition=1,
+    )
+
+
+def _write_told(row: object, facts: object, *, skip: tuple[str, ...] = ()) -> None:
+    for name in facts.__slots__:  # type: ignore[attr-defined] - frozen slots dataclasses only
+        value = getattr(facts, name)
+        if value is not None and name not in skip:
+            setattr(row, name, value)
+
+
+def register(
+    session: Session, node: Node, index: int, *, facts: DeviceFacts, now: datetime
+) -> Device:
+    """Put a device into the fleet.
+
+    Raises:
+        DeviceInvalid: no known model, an index out of range, MIG on a model without it.
+        DeviceExists: the slot or the uuid is taken.
+    """
+    if not 0 <= index <= MAX_INDEX:
+        message = f"deviceIndex {index} is out of range 0 to {MAX_INDEX}"
+        raise DeviceInvalid(message, errors=[FieldError("deviceIndex", "range", message, index)])
+    model = _match_model(session, facts)
+    _check_mig(model, facts)
+    name = device_id(node.node_name, index)
+    _check_free(session, name, facts.uuid)
+    device = Device(
+        cluster_name=node.cluster_name,
+        device_id=name,
+        live_id=name,
+        uuid=facts.uuid,
+        live_uuid=facts.uuid,
+        node_id=node.id,
+        model_id=model.model_id,
+        device_index=index,
+        state=DeviceState.READY,
+        mig_enabled=False,
+        held_milli=0,
+        memory_total_mib=model.memory_mib,
+        nvlink_peers=[],
+        registered_at=now,
+        last_seen_at=now,
+        version=1,
+        edition=1,
+        revision=lock(session, node.cluster_name),
+    )
+    _write_told(device, facts, skip=("model_id", "model_name", "pci_id"))
+    session.add(device)
+    session.flush()
+    _open_state(session, device, DeviceState.READY, reason="registered", now=now)
+    _say(session, "device.registered", device, now=now)
+    return device
+
+
+def _match_model(session: Session, facts: DeviceFacts) -> Model:
+    if facts.model_id is not None:
+        return find_model(session, facts.model_id)
+    found = catalog.match_model(pci_id=facts.pci_id, name=facts.model_name)
+    if found is not None:
+        return find_model(session, found.model_id)
+    own = select(Model).where(Model.model_name == facts.model_name)
+    model = session.scalars(own).first() if facts.model_name else None
+    if model is not None:
+        return model
+    asked = facts.model_name or facts.pci_id or "nothing"
+    message = (
+        f"no model matches {asked}: give modelId, or the exact product name as nvidia-smi shows it"
+    )
+    field = "modelName" if facts.model_name else "modelId"
+    raise DeviceInvalid(message, errors=[FieldError(field, "known-model", message, asked)])
+
+
+def _check_mig(model: Model, facts: DeviceFacts) -> None:
+    if facts.mig_enabled and model.mig_geometry is None:
+        message = f"{model.model_name} has no MIG"
+        raise DeviceInvalid(message, errors=[FieldError("migEnabled", "mig", message, True)])
+
+
+def _check_free(session: Session, name: str, uuid: str | None) -> None:
+    if session.scalar(select(exists().where(Device.live_id == name))):
+        raise DeviceExists(f"{name} is already registered; update it, or remove it first")
+    taken = select(Device.live_id).where(Device.live_uuid == uuid)
+    holder = session.scalar(taken) if uuid is not None else None
+    if holder is not None:
+        raise DeviceExists(f"the uuid {uuid} belongs to {holder}; remove that device first")
+
+
+def check_edition(row: Node | Device, if_match: str | None) -> None:
+    """Refuse a change made on an older copy.
+
+    Raises:
+        PreconditionFailed: `if_match` names another edition.
+    """
+    if if_match not in {None, "*", f'"{row.edition}"'}:
+        raise PreconditionFailed(
+            f"your copy is edition {if_match}, the present one is {row.edition}; read it again"
+        )
+
+
+def change(session: Session, device: Device, *, facts: DeviceFacts, now: datetime) -> Device:
+    """Write the told facts; the model and MIG mode have verbs of their own.
+
+    Raises:
+        DeviceExists: the new uuid belongs to another device.
+    """
+    if facts.uuid is not None and facts.uuid != device.uuid:
+        _check_free(session, "", facts.uuid)
+        device.live_uuid = facts.uuid
+    _write_told(device, facts, skip=("model_id", "model_name", "pci_id", "mig_enabled"))
+    device.edition += 1
+    device.revision = lock(session, device.cluster_name)
+    _say(session, "device.updated", device, now=now)
+    return device
+
+
+def change_node(session: Session, node: Node, *, facts: NodeFacts) -> Node:
+    """Write the told facts of a node."""
+    _write_told(node, facts)
+    node.edition += 1
+    node.revision = lock(session, node.cluster_name)
+    return node
+
+
+def remove(session: Session, device: Device, *, now: datetime) -> None:
+    """Take a device out of the fleet; its history stays.
+
+    Raises:
+        DeviceInUse: somebody holds it.
+    """
+    revision = lock(session, device.cluster_name)
+    session.refresh(device)
+    if device.held_milli:
+        raise DeviceInUse(
+            f"{device.device_id} is held ({device.held_milli} of 1000 milli);"
+            " release its allocations first"
+        )
+    close_state(session, device, now=now)
+    device.live_id = device.live_uuid = None
+    device.removed_at = now
+    device.edition += 1
+    device.revision = revision
+    _say(session, "device.removed", device, now=now)
+
+
+def set_state(
+    session: Session,
+    device: Device,
+    state: DeviceState,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str | None = None,
+) -> bool:
+    """Move a device to `state`; return whether anything changed. Holds go on: nobody is put out."""
+    if device.state is state and device.state_reason == reason:
+        return False
+    close_state(session, device, now=now)
+    _open_state(session, device, state, reason=reason, now=now, actor=actor)
+    device.state = state
+    device.state_reason = None if state is DeviceState.READY else reason
+    device.edition += 1
+    device.revision = lock(session, device.cluster_name)
+    kind = "device.failure" if state is DeviceState.FAILED else "device.state"
+    _say(session, kind, device, now=now)
+    return True
+
+
+def _open_state(
+    session: Session,
+    device: Device,
+    state: DeviceState,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str | None = None,
+) -> None:
+    session.add(
+        DeviceStateInterval(
+            device_id=device.id,
+            open_device_id=device.id,
+            state=state,
+            reason=reason,
+            actor=actor,
+            started_at=whole_second(now),
+        )
+    )
+
+
+def close_state(session: Session, device: Device, *, now: datetime) -> None:
+    """End the open stretch of a device at the whole second of `now`, never before it began."""
+    session.flush()
+    query = select(DeviceStateInterval).where(DeviceStateInterval.open_device_id == device.id)
+    for stretch in session.scalars(query):
+        stretch.ended_at = max(whole_second(now), stretch.started_at)
+        stretch.open_device_id = None
+    session.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Grip:
+    """What a decision saw of a device: the swap succeeds only if it is still so."""
+
+    device_id: int
+    version: int
+    milli: int
+
+
+def take(session: Session, grip: Grip, *, revision: int) -> None:
+    """Hold `grip.milli` of a device.
+
+    Raises:
+        StaleDecision: the device changed, stopped working or is full.
+    """
+    swap = (
+        update(Device)
+        .where(
+            Device.id == grip.device_id,
+            Device.version == grip.version,
+            Device.held_milli <= 1000 - grip.milli,
+            Device.state == DeviceState.READY,
+            Device.live_id.is_not(None),
+        )
+        .values(
+            held_milli=Device.held_milli + grip.milli,
+            version=Device.version + 1,
+            revision=revision,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if session.connection().execute(swap).rowcount != 1:
+        raise StaleDecision(f"device {grip.device_id} changed since version {grip.version}")
+
+
+def give(session: Session, device_pk: int, milli: int, *, revision: int) -> None:
+    """Return `milli` of a device."""
+    swap = (
+        update(Device)
+        .where(Device.id == device_pk)
+        .values(held_milli=Device.held_milli - milli, version=Device.version + 1, revision=revision)
+        .execution_options(synchronize_session=False)
+    )
+    session.connection().execute(swap)
+
+
+def hold_host(
+    session: Session, node_pk: int, *, cpu_milli: int, memory_mib: int, revision: int
+) -> None:
+    """Hold host CPU and memory of a node; negative amounts give them back."""
+    if not cpu_milli and not memory_mib:
+        return
+    swap = (
+        update(Node)
+        .where(Node.id == node_pk)
+        .values(
+            cpu_held_milli=Node.cpu_held_milli + cpu_milli,
+            memory_held_mib=Node.memory_held_mib + memory_mib,
+            revision=revision,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    session.connection().execute(swap)
+
+
+def _say(session: Session, kind: str, device: Device, *, now: datetime) -> None:
+    events.record(
+        session,
+        kind,
+        subject_kind="device",
+        subject_id=device.device_id,
+        data={
+            "deviceId": device.device_id,
+            "state": device.state.value,
+            "reason": device.state_reason,
+            "modelId": device.model_id,
+        },
+        now=now,
+    )

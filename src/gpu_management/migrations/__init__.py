@@ -1,0 +1,1 @@
+"""The schema's history (Alembic) and how a database is brought up to date."""

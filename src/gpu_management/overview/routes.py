@@ -1,0 +1,345 @@
+"""HTTP for what people look at: overview, devices, nodes, slices."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gpu_management.allocations.models import Hold
+from gpu_management.auth import service as auth
+from gpu_management.auth.access import Permission
+from gpu_management.auth.principals import Principal
+from gpu_management.auth.routes import requires
+from gpu_management.core.http import (
+    ClusterName,
+    Now,
+    Paging,
+    ReadSession,
+    WireRoute,
+    WriteSession,
+    note_unknown,
+    page_of,
+    problems,
+)
+from gpu_management.core.paging import Listing, list_rows
+from gpu_management.core.problems import PreconditionFailed
+from gpu_management.costs.routes import DeskDep
+from gpu_management.devices import service as devices
+from gpu_management.devices.errors import (
+    DeviceExists,
+    DeviceNotFound,
+    ModelNotFound,
+    NodeNotFound,
+)
+from gpu_management.devices.models import Device as DeviceRow
+from gpu_management.devices.models import DeviceStateInterval, DeviceStatus
+from gpu_management.devices.routes import DeviceId, IfMatch, NodeName
+from gpu_management.devices.schemas import DeviceCreate, DeviceUpdate
+from gpu_management.mig import queries as mig_queries
+from gpu_management.mig import schemas as mig_schemas
+from gpu_management.mig import service as mig
+from gpu_management.mig.errors import MigNotSupported
+from gpu_management.mig.geometry import Placement, load_geometries
+from gpu_management.mig.models import MigInstance
+from gpu_management.overview import queries, schemas, service
+from gpu_management.rates.book import Priced
+
+router = APIRouter(prefix="/api/v1/gpu", route_class=WireRoute)
+
+Viewer = Annotated[Principal, Depends(requires(Permission.OVERVIEW_READ))]
+General = Annotated[Principal, Depends(requires(Permission.GENERAL_READ))]
+Lister = Annotated[Principal, Depends(requires(Permission.DEVICES_LIST))]
+Reader = Annotated[Principal, Depends(requires(Permission.DEVICES_READ))]
+Writer = Annotated[Principal, Depends(requires(Permission.DEVICES_WRITE))]
+
+
+@router.get(
+    "/overview",
+    tags=["overview"],
+    response_model=schemas.Overview,
+    operation_id="getOverview",
+    summary="The fleet in one answer",
+    responses=problems(),
+)
+def overview(
+    _principal: Viewer,
+    session: ReadSession,
+    cluster: ClusterName,
+    desk: DeskDep,
+    now: Now,
+    nodes: Annotated[bool, Query(description="Count by node as well.")] = True,
+) -> Any:
+    """Return devices, slices, memory, allocations and money of the whole fleet."""
+    return service.overview(session, cluster, desk, with_nodes=nodes, now=now)
+
+
+@router.get(
+    "/statistics",
+    tags=["overview"],
+    response_model=schemas.Statistics,
+    operation_id="getStatistics",
+    summary="Devices in figures",
+    responses=problems(),
+)
+def statistics(_principal: General, session: ReadSession, now: Now) -> Any:
+    """Return the totals of the devices by status, model and node."""
+    return service.statistics(session, now=now)
+
+
+@router.get(
+    "/devices",
+    tags=["devices"],
+    response_model=list[schemas.Device],
+    operation_id="listDevices",
+    summary="List devices",
+    responses=problems(),
+)
+def list_devices(
+    principal: Lister,
+    session: ReadSession,
+    page: Paging,
+    request: Request,
+    response: Response,
+    node_name: Annotated[str | None, Query(alias="nodeName", max_length=253)] = None,
+    status: Annotated[DeviceStatus | None, Query()] = None,
+    model_id: Annotated[str | None, Query(alias="modelId", max_length=63)] = None,
+    mig_mode: Annotated[bool | None, Query(alias="migMode")] = None,
+) -> Any:
+    """List the GPUs; the whole fleet unless `limit` is given."""
+    asked = queries.DeviceFilter(node_name, status, model_id, mig_mode)
+    listing = queries.list_devices(session, asked, principal=principal, page=page)
+    return page_of(request, response, listing)
+
+
+@router.post(
+    "/devices",
+    tags=["devices"],
+    status_code=201,
+    response_model=schemas.Device,
+    operation_id="registerDevice",
+    summary="Register a device",
+    responses=problems(DeviceExists, ModelNotFound, MigNotSupported),
+)
+def register(
+    body: DeviceCreate,
+    principal: Writer,
+    session: WriteSession,
+    cluster: ClusterName,
+    now: Now,
+    request: Request,
+    response: Response,
+) -> Any:
+    """Put a device into the fleet; an unknown node is created with it."""
+    note_unknown(request, response, body)
+    facts = devices.NodeFacts()
+    node = devices.ensure_node(session, cluster, body.node_name, facts=facts, now=now)
+    device = devices.register(session, node, body.device_index, facts=body.told(), now=now)
+    if body.mig_enabled:
+        mig.enable(session, device, now=now)
+    _note(session, principal, "device.register", device.device_id, now=now)
+    session.flush()
+    response.headers["Location"] = f"{request.url.path}/{device.device_id}"
+    return _shown(session, device.device_id, principal, response)
+
+
+def _note(session: Session, principal: Principal, action: str, device_id: str, *, now: Now) -> None:
+    auth.record(
+        session, principal, action=action, target_kind="device", target_id=device_id, now=now
+    )
+
+
+def _shown(
+    session: Session, device_id: str, principal: Principal, response: Response
+) -> dict[str, Any]:
+    row = session.execute(
+        queries.device_rows().where(DeviceRow.live_id == device_id)
+    ).one_or_none()
+    if row is None:
+        devices.find_device(session, device_id)
+        raise AssertionError(device_id)  # find_device has raised
+    response.headers["ETag"] = f'"{row.edition}"'
+    return queries.show_devices(session, [row], principal=principal)[0]
+
+
+@router.get(
+    "/devices/{device_id}",
+    tags=["devices"],
+    response_model=schemas.DeviceDetail,
+    operation_id="getDevice",
+    summary="One device",
+    responses=problems(DeviceNotFound),
+)
+def get_device(
+    device_id: DeviceId,
+    principal: Reader,
+    session: ReadSession,
+    desk: DeskDep,
+    now: Now,
+    response: Response,
+) -> Any:
+    """Return a device with its holders, its slices and what still fits."""
+    shown = _shown(session, device_id, principal, response)
+    priced = Priced(shown["model_id"], shown["mig_geometry"], None, 1000)
+    shown["cost_per_hour"] = desk.keeper.book(session).per_hour(priced, now)
+    shown["mig"] = _mig(session, shown) if shown["mig_supported"] else None
+    return shown
+
+
+def _mig(session: Session, device: dict[str, Any]) -> dict[str, Any]:
+    geometry = load_geometries()[device["mig_geometry"]]
+    query = mig_queries.instance_rows().where(MigInstance.device_id == device["id"])
+    rows = session.execute(query.order_by(MigInstance.placement_start)).all()
+    holders = {h["mig_id"]: h["allocation_id"] for h in device["allocations"]}
+    standing = [Placement(row.profile_name, row.placement_start) for row in rows]
+    return {
+        "device_id": device["device_id"],
+        "mig_enabled": device["mig_enabled"],
+        "geometry": geometry.key,
+        "placement_units": geometry.placement_units,
+        "instances": [mig_queries.shown(row, holders.get(row.mig_id)) for row in rows],
+        "free_placements": mig_queries.free_placements(geometry, standing),
+    }
+
+
+@router.put(
+    "/devices/{device_id}",
+    tags=["devices"],
+    response_model=schemas.Device,
+    operation_id="updateDevice",
+    summary="Tell about a device",
+    responses=problems(DeviceNotFound, DeviceExists, PreconditionFailed),
+)
+def update_device(
+    device_id: DeviceId,
+    body: DeviceUpdate,
+    principal: Writer,
+    session: WriteSession,
+    now: Now,
+    request: Request,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Any:
+    """Change what is told about a device; what is left out stays."""
+    note_unknown(request, response, body)
+    device = devices.find_device(session, device_id)
+    devices.check_edition(device, if_match)
+    devices.change(session, device, facts=body.facts(), now=now)
+    _note(session, principal, "device.update", device_id, now=now)
+    session.flush()
+    return _shown(session, device_id, principal, response)
+
+
+@router.get(
+    "/devices/{device_id}/health",
+    tags=["devices"],
+    response_model=schemas.Health,
+    operation_id="getDeviceHealth",
+    summary="A device's health",
+    responses=problems(DeviceNotFound),
+)
+def health(device_id: DeviceId, _principal: Reader, session: ReadSession) -> Any:
+    """Return the state of a device and the stretches before it; sensors come with metrics."""
+    device = devices.find_device(session, device_id)
+    query = (
+        select(DeviceStateInterval)
+        .where(DeviceStateInterval.device_id == device.id)
+        .order_by(DeviceStateInterval.id.desc())
+        .limit(20)
+    )
+    stretches = list(session.scalars(query))
+    return {
+        "device_id": device.device_id,
+        "health": "OK" if device.state.value == "READY" else device.state.value,
+        "state": device.state,
+        "reason": device.state_reason,
+        "since": stretches[0].started_at,
+        "temperature": None,
+        "ecc_errors": None,
+        "xid_errors": None,
+        "history": stretches,
+    }
+
+
+@router.get(
+    "/mig/instances",
+    tags=["mig"],
+    response_model=list[mig_schemas.Instance],
+    operation_id="listMigInstances",
+    summary="MIG instances",
+    responses=problems(),
+)
+def list_instances(
+    _principal: Annotated[Principal, Depends(requires(Permission.MIG_READ))],
+    session: ReadSession,
+    page: Paging,
+    request: Request,
+    response: Response,
+    device_id: Annotated[str | None, Query(alias="deviceId", max_length=270)] = None,
+    profile: Annotated[str | None, Query(max_length=24)] = None,
+    status: Annotated[str | None, Query(pattern="^(AVAILABLE|ALLOCATED)$")] = None,
+) -> Any:
+    """List the slices of the fleet with their place and holder."""
+    query = mig_queries.instance_rows()
+    if device_id is not None:
+        query = query.where(DeviceRow.live_id == device_id)
+    if profile is not None:
+        query = query.where(MigInstance.profile_name == profile)
+    if status is not None:
+        query = query.where(MigInstance.held.is_(status == "ALLOCATED"))
+    sorts = {"migId": MigInstance.mig_id, "profileName": MigInstance.profile_name}
+    listing = list_rows(session, query, sorts=sorts, key=MigInstance.id, page=page)
+    held = [row.id for row in listing.rows if row.held]
+    owners = select(Hold.mig_instance_id, Hold.allocation_id).where(
+        Hold.ended_at.is_(None), Hold.mig_instance_id.is_not(None)
+    )
+    by_slice = dict(session.execute(owners).tuples().all()) if held else {}
+    shown = [mig_queries.shown(row, by_slice.get(row.id)) for row in listing.rows]
+    return page_of(request, response, Listing(shown, listing.total, listing.next_cursor))
+
+
+@router.get(
+    "/nodes",
+    tags=["inventory"],
+    response_model=list[schemas.Node],
+    operation_id="listNodes",
+    summary="List nodes",
+    responses=problems(),
+)
+def list_nodes(
+    _principal: General,
+    session: ReadSession,
+    cluster: ClusterName,
+    page: Paging,
+    request: Request,
+    response: Response,
+) -> Any:
+    """List the nodes with GPU, CPU and memory capacity, total and free."""
+    return page_of(request, response, queries.list_nodes(session, cluster, page=page))
+
+
+@router.get(
+    "/nodes/{node_name}",
+    tags=["inventory"],
+    response_model=schemas.NodeDetail,
+    operation_id="getNode",
+    summary="One node",
+    responses=problems(NodeNotFound),
+)
+def get_node(
+    node_name: NodeName,
+    principal: General,
+    session: ReadSession,
+    cluster: ClusterName,
+    response: Response,
+) -> Any:
+    """Return a node with its GPUs."""
+    node = devices.find_node(session, cluster, node_name)
+    response.headers["ETag"] = f'"{node.edition}"'
+    rows = session.execute(
+        queries.device_rows()
+        .where(DeviceRow.node_id == node.id)
+        .order_by(DeviceRow.device_index)
+    ).all()
+    fields = queries.node_fields(node, queries.node_capacity(session, node))
+    return fields | {"devices": queries.show_devices(session, rows, principal=principal)}

@@ -1,0 +1,32 @@
+"""The price book: what a model or a MIG profile costs an hour, from when."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gpu_management.core.database import Base, Money, RowId, UtcDateTime
+
+WHOLE_CARD = "*"
+"""Stands for the card itself where a profile could be named."""
+
+
+class Rate(Base):
+    """A price per hour that holds from `effective_from` until a later row of the same thing.
+
+    Rows are only added: a price change never rewrites the past.
+    """
+
+    __tablename__ = "gpu_rates"
+    __table_args__ = (UniqueConstraint("model_id", "profile_name", "effective_from"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("gpu_models.model_id"))
+    profile_name: Mapped[str] = mapped_column(String(24))
+    cost_per_hour: Mapped[Decimal] = mapped_column(Money)
+    effective_from: Mapped[datetime] = mapped_column(UtcDateTime)
+    source: Mapped[str] = mapped_column(String(24))
+    note: Mapped[str | None] = mapped_column(String(400))
+    created_by: Mapped[str | None] = mapped_column(String(120))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,1 @@
+"""A whole cluster that is not there: the same protocols, no hardware."""
