@@ -70,7 +70,7 @@ def _dual_prices(counts: Mapping[int, float], points: int) -> dict[int, float]:
 
     sizes = sorted(counts, reverse=True)
     total = sum(counts.values())
-    solver = highspy.Highs()
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.setOptionValue("output_flag", False)  # noqa: FBT003 - the solver's own signature
     endless = solver.getInfinity()
     flows = points + 1
