@@ -179,9 +179,8 @@ class Placer:
         found = self._slices.plan(self._view, ask, kept_nodes)
         if found is None:
             largest = largest_profile_gb(self._view)
-            detail = (
-                f"no MIG profile of the fleet has {ask.required_memory_gb} GB; "
-                + (f"the largest has {largest} GB" if largest else "no model of it has MIG")
+            detail = f"no MIG profile of the fleet has {ask.required_memory_gb} GB; " + (
+                f"the largest has {largest} GB" if largest else "no model of it has MIG"
             )
             return Refused(detail, {"largestProfileGb": largest or None}, never=True, no_mig=True)
         if isinstance(found, mig_placement.Refusal):

@@ -148,7 +148,7 @@ def describe_one(
     """Return one allocation as the wire shows it, with its holds."""
     holds = holds_of(session, [allocation.allocation_id]).get(allocation.allocation_id, [])
     shown = wire_fields(allocation, total_cost=cost_so_far(holds, book, now=now))
-    return shown | {"holds": [dict(hold._mapping) for hold in holds]}  # noqa: SLF001 - the public name of a Row's mapping
+    return shown | {"holds": [dict(hold._mapping) for hold in holds]}
 
 
 _SAME = tuple(
@@ -169,7 +169,7 @@ def wire_fields(allocation: Allocation, *, total_cost: Decimal | None) -> Mappin
 
 
 def _device_of(resource: str) -> str:
-    return resource.split("-MIG-")[0]
+    return resource.split("-MIG-", maxsplit=1)[0]
 
 
 def open_milli_of_team(session: Session, team_id: str) -> int:
@@ -180,5 +180,3 @@ def open_milli_of_team(session: Session, team_id: str) -> int:
         .where(Allocation.team_id == team_id, Hold.ended_at.is_(None))
     )
     return sum(session.scalars(query))
-
-

@@ -24,25 +24,19 @@ def rank(waiting: Waiting, *, now: datetime, aging_seconds: int) -> tuple[float,
     return (-(waiting.priority + steps), waiting.since, waiting.allocation_id)
 
 
-def in_order(
-    queue: Iterable[Waiting], *, now: datetime, aging_seconds: int
-) -> list[Waiting]:
+def in_order(queue: Iterable[Waiting], *, now: datetime, aging_seconds: int) -> list[Waiting]:
     """Return the queue, first to be served in front."""
     return sorted(queue, key=lambda waiting: rank(waiting, now=now, aging_seconds=aging_seconds))
 
 
-def outranks(
-    newcomer: Waiting, head: Waiting, *, now: datetime, aging_seconds: int
-) -> bool:
+def outranks(newcomer: Waiting, head: Waiting, *, now: datetime, aging_seconds: int) -> bool:
     """Say whether `newcomer` would stand before `head`."""
     return rank(newcomer, now=now, aging_seconds=aging_seconds) < rank(
         head, now=now, aging_seconds=aging_seconds
     )
 
 
-def kept_node(
-    candidates: Sequence[tuple[str, int]], *, present: str | None
-) -> str | None:
+def kept_node(candidates: Sequence[tuple[str, int]], *, present: str | None) -> str | None:
     """Return the node that the head of the queue keeps free for itself.
 
     `candidates` are eligible nodes with their free milli, by rank. The node kept so far stays

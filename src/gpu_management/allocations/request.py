@@ -73,7 +73,9 @@ def check(ask: Ask) -> None:
 def _faults(ask: Ask) -> Iterable[FieldError]:
     yield from _name_faults(ask)
     if ask.gpu_milli is not None and ask.use_mig:
-        yield _fault("gpuMilli", "exclusive", "gpuMilli and useMig exclude each other", ask.gpu_milli)
+        yield _fault(
+            "gpuMilli", "exclusive", "gpuMilli and useMig exclude each other", ask.gpu_milli
+        )
     if ask.gpu_milli is not None and ask.count > 1:
         yield _fault(
             "count", "share", f"a share is of one GPU; count is {ask.count}, allowed: 1", ask.count

@@ -32,16 +32,14 @@ from gpu_management.core.http import (
 )
 from gpu_management.mig.errors import MigNotSupported
 
-router = APIRouter(
-    prefix="/api/v1/gpu/allocations", tags=["allocations"], route_class=WireRoute
-)
+router = APIRouter(prefix="/api/v1/gpu/allocations", tags=["allocations"], route_class=WireRoute)
 
 Reader = Annotated[Principal, Depends(requires(Permission.ALLOCATIONS_READ))]
 Writer = Annotated[Principal, Depends(requires(Permission.ALLOCATIONS_WRITE))]
 AllocationId = Annotated[str, Path(max_length=60, description="The allocation's id.")]
 
 
-def office_of(request: Request) -> service.Office:
+async def office_of(request: Request) -> service.Office:
     """Return what this process brings to every request."""
     found: service.Office = request.app.state.office
     return found
@@ -86,7 +84,11 @@ def create(
 
 
 def _dry(
-    body: schemas.AllocationCreate, outcome: service.Outcome, office: service.Office, *, now: datetime
+    body: schemas.AllocationCreate,
+    outcome: service.Outcome,
+    office: service.Office,
+    *,
+    now: datetime,
 ) -> dict[str, Any]:
     if outcome.refused is not None:
         raise service.refusal_problem(outcome.refused)
@@ -193,7 +195,9 @@ def list_all(
     asked = queries.Filter(phase, namespace, pod_name, team_id, user_id, node_name, device_id)
     listing = queries.list_allocations(session, asked, principal=principal, page=page)
     office.placer.refresh_book(session)
-    rows = queries.describe(session, page_of(request, response, listing), office.placer.book, now=now)
+    rows = queries.describe(
+        session, page_of(request, response, listing), office.placer.book, now=now
+    )
     return rows
 
 
@@ -287,5 +291,3 @@ def extend(
     longer = service.extend(session, allocation_id, body.hours, principal=principal, now=now)
     office.placer.refresh_book(session)
     return queries.describe(session, [longer], office.placer.book, now=now)[0]
-
-

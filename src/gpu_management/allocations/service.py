@@ -31,7 +31,8 @@ from gpu_management.allocations.placer import Part, Place, Placer, Refused
 from gpu_management.allocations.queue import Waiting, outranks
 from gpu_management.allocations.request import MAX_HOURS, Ask, check
 from gpu_management.auth import service as auth
-from gpu_management.auth.access import Permission, check as check_access, check_acts_for, may_see
+from gpu_management.auth.access import Permission, check_acts_for, may_see
+from gpu_management.auth.access import check as check_access
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second
 from gpu_management.core.problems import FieldError
@@ -124,7 +125,9 @@ def request_all(
     made: list[Allocation] = []
     try:
         for number, ask in enumerate(asks):
-            made.append(_one_of(session, office, ask, number, len(asks), principal=principal, now=now))
+            made.append(
+                _one_of(session, office, ask, number, len(asks), principal=principal, now=now)
+            )
     finally:
         office.placer.forget()  # its view saw holds that are not committed yet
     return made
@@ -152,9 +155,7 @@ def _one_of(
     return made
 
 
-def _answered(
-    session: Session, ask: Ask, *, principal: Principal, key: str
-) -> Allocation | None:
+def _answered(session: Session, ask: Ask, *, principal: Principal, key: str) -> Allocation | None:
     known = session.get(IdempotencyKey, (principal.name, key))
     if known is None:
         return None
@@ -200,9 +201,7 @@ def _decide(session: Session, office: Office, ask: Ask, *, now: datetime) -> Out
     return Outcome(found, None, placer.cost_per_hour(found, now=now))
 
 
-def _kept_nodes(
-    session: Session, office: Office, ask: Ask, *, now: datetime
-) -> frozenset[str]:
+def _kept_nodes(session: Session, office: Office, ask: Ask, *, now: datetime) -> frozenset[str]:
     """Return the nodes kept for waiting requests that go before this one."""
     query = select(
         Allocation.allocation_id,
@@ -349,9 +348,7 @@ def _hold(
 def _take_part(
     session: Session, part: Part, *, revision: int, now: datetime
 ) -> tuple[int | None, str]:
-    devices.take(
-        session, devices.Grip(part.device_pk, part.version, part.milli), revision=revision
-    )
+    devices.take(session, devices.Grip(part.device_pk, part.version, part.milli), revision=revision)
     if part.kind is not HoldKind.MIG:
         return None, part.device_id
     instance = part.instance_pk
@@ -446,9 +443,7 @@ def release(
     return allocation
 
 
-def end_holds(
-    session: Session, allocation: Allocation, *, revision: int, now: datetime
-) -> None:
+def end_holds(session: Session, allocation: Allocation, *, revision: int, now: datetime) -> None:
     """Close every open hold of an allocation and give back what it took."""
     query = select(Hold).where(
         Hold.allocation_id == allocation.allocation_id, Hold.ended_at.is_(None)
@@ -519,7 +514,9 @@ def place_waiting(
     _hold(session, allocation, Outcome(place, None, cost), revision=revision, now=now)
 
 
-def fail(session: Session, allocation: Allocation, *, reason: str, message: str, now: datetime) -> None:
+def fail(
+    session: Session, allocation: Allocation, *, reason: str, message: str, now: datetime
+) -> None:
     """End a queued allocation that could not be served."""
     changed = (
         update(Allocation)

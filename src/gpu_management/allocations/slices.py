@@ -114,9 +114,7 @@ def largest_profile_gb(view: View) -> int:
     return max((p.memory_gb for key in keys for p in load_geometries()[key].profiles), default=0)
 
 
-def _pools(
-    view: View, ask: Ask, kept_nodes: Collection[str]
-) -> list[Collection[int] | None]:
+def _pools(view: View, ask: Ask, kept_nodes: Collection[str]) -> list[Collection[int] | None]:
     """Return the GPUs that may serve: those of each preferred model first, then all."""
     allowed = {n.name for n in view.nodes.values() if _may_use(n, ask) and n.name not in kept_nodes}
     cut = {k: d for k, d in view.devices.items() if d.mig_enabled and d.node_name in allowed}

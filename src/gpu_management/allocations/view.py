@@ -83,9 +83,18 @@ class View:
             Node.memory_held_mib,
             Node.revision,
         ).where(Node.cluster_name == self.cluster_name, Node.revision > self.seen_nodes)
-        for pk, name, rank, labels, schedulable, cpu, cpu_held, memory, held, revision in (
-            session.execute(query)
-        ):
+        for (
+            pk,
+            name,
+            rank,
+            labels,
+            schedulable,
+            cpu,
+            cpu_held,
+            memory,
+            held,
+            revision,
+        ) in session.execute(query):
             cpu_free = None if cpu is None else cpu - cpu_held
             memory_free = None if memory is None else memory - held
             self.node_names[pk] = name

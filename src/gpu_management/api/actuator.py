@@ -111,9 +111,7 @@ def prometheus(request: Request) -> Response:
     return Response(fleet + generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-@metrics_router.get(
-    "/actuator/metrics", operation_id="listMetrics", summary="Names of the metrics"
-)
+@metrics_router.get("/actuator/metrics", operation_id="listMetrics", summary="Names of the metrics")
 def names(request: Request) -> dict[str, list[str]]:
     """Return the names of every metric that is exported."""
     exposition = bytes(prometheus(request).body).decode()

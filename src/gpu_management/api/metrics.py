@@ -43,9 +43,9 @@ def _allocations(session: Session, registry: CollectorRegistry) -> None:
     for namespace, team, count in rows:
         by.labels(namespace, team or "").set(count)
     waiting = select(func.count()).where(Allocation.phase == Phase.PENDING)
-    Gauge(
-        "gpu_allocations_pending", "Requests that wait in the queue.", registry=registry
-    ).set(session.scalar(waiting) or 0)
+    Gauge("gpu_allocations_pending", "Requests that wait in the queue.", registry=registry).set(
+        session.scalar(waiting) or 0
+    )
     failures = CounterMetric(
         "gpu_allocation_failures", "Allocations that failed.", ["reason"], registry=registry
     )
@@ -87,9 +87,9 @@ def _devices(session: Session, registry: CollectorRegistry) -> None:
 
 def _costs(session: Session, desk: Desk, registry: CollectorRegistry, *, now: datetime) -> None:
     spent = today_and_month(session, desk, now=now)
-    Gauge(
-        "gpu_daily_cost", "Cost since midnight, in billing currency.", registry=registry
-    ).set(float(spent["daily_cost"]))
+    Gauge("gpu_daily_cost", "Cost since midnight, in billing currency.", registry=registry).set(
+        float(spent["daily_cost"])
+    )
     CounterMetric(
         "gpu_cost", "Cost of all holds ever, in billing currency.", registry=registry
     ).inc(float(total_ever(session, desk, now=now)))

@@ -201,7 +201,10 @@ def _answer(response: httpx2.Response) -> Answer:
         problem = {}
     if not isinstance(problem, dict) or "detail" not in problem:
         said = response.text.strip()[:200]
-        problem = {"title": response.reason_phrase, "detail": f"{response.url}: {said}".rstrip(": ")}
+        problem = {
+            "title": response.reason_phrase,
+            "detail": f"{response.url}: {said}".rstrip(": "),
+        }
     kind = Denied if response.status_code in _UNKNOWN_CALLER else Refused
     raise kind(response.status_code, problem)
 

@@ -138,6 +138,26 @@ class Printer:
             title.stylize("bold")
             self.console.print(title + _styled(value), soft_wrap=True)
 
+    def fields(self, row: Row) -> None:
+        """Print every field of an object."""
+        if self.is_for_people():
+            self.pairs((name, text.plain(value)) for name, value in row.items())
+        else:
+            self.data(row)
+
+    def gap(self) -> None:
+        """Print an empty line."""
+        sys.stdout.write("\n")
+
+    def line(self, value: Any) -> None:
+        """Print one of many objects: a line of JSON, or one document of YAML."""
+        if self.form is Format.YAML:
+            sys.stdout.write("---\n")
+            self.data(value)
+        else:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
     def table(self, rows: Sequence[Row], columns: Sequence[Column]) -> None:
         """Print as many columns as fit, the important ones first to stay."""
         view = self.view
@@ -185,6 +205,7 @@ class Printer:
         """Say what was done; programs get the object instead."""
         if self.is_for_people():
             sys.stdout.write(sentence + "\n")
+            sys.stdout.flush()
         elif value is not None:
             self.data(value)
 

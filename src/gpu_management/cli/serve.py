@@ -1,5 +1,6 @@
 """`gpuctl serve`: read the settings, assemble the process, answer until told to stop."""
 
+import logging
 import os
 import signal
 import sys
@@ -72,6 +73,8 @@ def _serve(loaded: Loaded, wanted: fleets.Wanted) -> int:
     settings = loaded.settings
     logs.configure(settings.logging)
     logs.log_uncaught()
+    for chatty in ("apscheduler", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     log = logs.get_logger("gpu_management.cli.serve")
     for warning in loaded.warnings:
         log.warning("configuration: %s", warning)

@@ -41,7 +41,7 @@ class Shell:
             self.server, api_key=_key(self.key_file), timeout_seconds=self.timeout_seconds
         )
 
-    def list(
+    def listing(
         self,
         path: str,
         columns: Sequence[Column],

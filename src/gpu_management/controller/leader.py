@@ -38,9 +38,7 @@ class Leader:
         return True
 
     def _take(self) -> bool:
-        connection = self._database.engine.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        )
+        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         lock = text("SELECT pg_try_advisory_lock(:number)")
         if connection.execute(lock, {"number": _LOCK_NUMBER}).scalar_one():
             self._connection = connection

@@ -70,12 +70,12 @@ def write_session(
         yield session
 
 
-def now_of(request: Request) -> datetime:
+async def now_of(request: Request) -> datetime:
     """Return the present moment by the application's clock."""
     return runtime(request).clock()
 
 
-def cluster_of(request: Request) -> str:
+async def cluster_of(request: Request) -> str:
     """Return the name of the cluster this control plane manages."""
     return runtime(request).cluster_name
 
@@ -86,7 +86,7 @@ Now = Annotated[datetime, Depends(now_of)]
 ClusterName = Annotated[str, Depends(cluster_of)]
 
 
-def _page(
+async def _page(
     limit: Annotated[
         int | None,
         Query(ge=1, le=MAX_PAGE, description="Rows in one page; without it, the whole list."),

@@ -26,7 +26,9 @@ from gpu_management.core.text import did_you_mean
 Moment = Annotated[
     datetime,
     PlainSerializer(wire_time, return_type=str, when_used="json-unless-none"),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-02T03:04:05.678Z"]}),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-01-02T03:04:05.678Z"]}
+    ),
 ]
 """A UTC moment on the wire: milliseconds and `Z`."""
 

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/v1/gpu", tags=["cost"], route_class=WireRoute)
 Days = Annotated[int, Query(ge=1, le=365, description="Days up to today.")]
 
 
-def desk_of(request: Request) -> service.Desk:
+async def desk_of(request: Request) -> service.Desk:
     """Return what costing knows of the house."""
     found: service.Desk = request.app.state.desk
     return found

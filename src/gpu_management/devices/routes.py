@@ -160,7 +160,9 @@ def cordon(
     now: Now,
 ) -> None:
     """Place nothing new on a node; what runs there goes on."""
-    _set_schedulable(session, principal, (cluster, node_name), ok=False, reason=body.reason, now=now)
+    _set_schedulable(
+        session, principal, (cluster, node_name), ok=False, reason=body.reason, now=now
+    )
 
 
 @router.delete(

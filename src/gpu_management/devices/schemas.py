@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from gpu_management.core.wire import Moment, WireInt, WireModel, WireRequest
+from gpu_management.core.wire import Instant, Moment, WireInt, WireModel, WireRequest
 from gpu_management.devices.models import DeviceState
 from gpu_management.devices.service import MAX_INDEX, DeviceFacts, NodeFacts
 
@@ -27,8 +27,8 @@ class DeviceTold(WireRequest):
     power_limit_w: WireInt | None = Field(default=None, ge=1, le=10_000)
     numa_node: WireInt | None = Field(default=None, ge=0, le=1024)
     nvlink_peers: list[Text80] | None = Field(default=None, max_length=64)
-    installed_at: AwareDatetime | None = None
-    warranty_until: AwareDatetime | None = None
+    installed_at: Instant | None = None
+    warranty_until: Instant | None = None
 
     def facts(self, **more: Any) -> DeviceFacts:
         """Return what was told, as the service takes it."""

@@ -205,14 +205,15 @@ def ensure_node(
     session: Session, cluster_name: str, node_name: str, *, facts: NodeFacts, now: datetime
 ) -> Node:
     """Return the node, created if need be; told facts are written."""
+    revision = lock(session, cluster_name)
     query = select(Node).where(Node.cluster_name == cluster_name, Node.node_name == node_name)
     node = session.scalars(query).one_or_none()
     if node is None:
         node = _new_node(session, cluster_name, node_name, facts=facts, now=now)
-        session.add(node)
     _write_told(node, facts, skip=("rank",))
     node.last_seen_at = now
-    node.revision = lock(session, cluster_name)
+    node.revision = revision
+    session.add(node)
     session.flush()
     return node
 

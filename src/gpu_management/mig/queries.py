@@ -40,15 +40,13 @@ def instance_rows() -> Select[Any]:
 
 def shown(row: Row[Any], allocation_id: str | None) -> dict[str, Any]:
     """Return an instance as the wire shows it."""
-    fields = dict(row._mapping)  # noqa: SLF001 - the public name of a Row's mapping
+    fields = dict(row._mapping)
     fields["status"] = "ALLOCATED" if fields["held"] else "AVAILABLE"
     fields["allocation_id"] = allocation_id
     return fields
 
 
-def free_placements(
-    geometry: Geometry, existing: Sequence[Placement]
-) -> dict[str, list[int]]:
+def free_placements(geometry: Geometry, existing: Sequence[Placement]) -> dict[str, list[int]]:
     """Return the legal starts that are left, by profile."""
     return {
         profile.name: list(free_starts(geometry, existing, profile.name))

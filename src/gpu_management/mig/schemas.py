@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from gpu_management.core.wire import Moment, WireInt, WireModel, WireRequest
-from gpu_management.mig.layout import Placement
+from gpu_management.mig.geometry import Placement
 
 
 class PlacementInfo(WireModel):

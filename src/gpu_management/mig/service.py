@@ -23,8 +23,7 @@ from gpu_management.mig.errors import (
     MigNotEnabled,
     MigNotSupported,
 )
-from gpu_management.mig.geometry import Geometry, load_geometries
-from gpu_management.mig.layout import LayoutError, Placement
+from gpu_management.mig.geometry import Geometry, LayoutError, Placement, load_geometries
 from gpu_management.mig.models import MigInstance, MigLayout, MigProfile
 
 

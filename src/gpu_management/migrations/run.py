@@ -52,7 +52,9 @@ def upgrade(database: Database) -> tuple[str | None, str]:
         before = current(connection)
         if before == head():
             return before, before
-        known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+        known = {
+            script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
+        }
         if before is not None and before not in known:
             raise DatabaseTooNew(
                 f"the database is at revision {before}, which this version does not know;"

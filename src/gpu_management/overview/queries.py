@@ -120,14 +120,15 @@ def show_devices(
     summaries = _summaries(session, cut)
     assert len(keys) == len(rows)  # noqa: S101 - one key a row
     return [
-        device_fields(row) | {"allocations": holders.get(row.id, []), "mig_summary": summaries.get(row.id)}
+        device_fields(row)
+        | {"allocations": holders.get(row.id, []), "mig_summary": summaries.get(row.id)}
         for row in rows
     ]
 
 
 def device_fields(row: Row[Any]) -> dict[str, Any]:
     """Return the fields of one device without holders and slices."""
-    fields: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - the public name of a Row's mapping
+    fields: dict[str, Any] = dict(row._mapping)
     fields |= _UNMEASURED
     fields["status"] = status_of(row.state, mig_enabled=row.mig_enabled, held_milli=row.held_milli)
     fields["health"] = "OK" if row.state is DeviceState.READY else row.state.value
@@ -161,7 +162,7 @@ def _holders(
     for some in _parts(device_pks):
         for row in session.execute(query.where(Hold.device_id.in_(some)) if some else query):
             if team is None or row.team_id == team:
-                found[row.device_id].append(dict(row._mapping))  # noqa: SLF001 - as above
+                found[row.device_id].append(dict(row._mapping))
     return found
 
 

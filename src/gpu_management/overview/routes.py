@@ -152,9 +152,7 @@ def _note(session: Session, principal: Principal, action: str, device_id: str, *
 def _shown(
     session: Session, device_id: str, principal: Principal, response: Response
 ) -> dict[str, Any]:
-    row = session.execute(
-        queries.device_rows().where(DeviceRow.live_id == device_id)
-    ).one_or_none()
+    row = session.execute(queries.device_rows().where(DeviceRow.live_id == device_id)).one_or_none()
     if row is None:
         devices.find_device(session, device_id)
         raise AssertionError(device_id)  # find_device has raised
@@ -337,9 +335,7 @@ def get_node(
     node = devices.find_node(session, cluster, node_name)
     response.headers["ETag"] = f'"{node.edition}"'
     rows = session.execute(
-        queries.device_rows()
-        .where(DeviceRow.node_id == node.id)
-        .order_by(DeviceRow.device_index)
+        queries.device_rows().where(DeviceRow.node_id == node.id).order_by(DeviceRow.device_index)
     ).all()
     fields = queries.node_fields(node, queries.node_capacity(session, node))
     return fields | {"devices": queries.show_devices(session, rows, principal=principal)}

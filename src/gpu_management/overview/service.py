@@ -16,7 +16,6 @@ from gpu_management.devices.status import status_of
 from gpu_management.mig.models import MigInstance
 
 
-
 def fleet_groups(session: Session) -> Sequence[Row[Any]]:
     """Return devices counted by node, model, state, MIG mode and whether they are held."""
     is_held = cast(case((Device.held_milli > 0, 1), else_=0), Integer)
@@ -183,5 +182,3 @@ def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
         "p95_utilization": None,
         "generated_at": now,
     }
-
-

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from gpu_management.core.wire import Amount, Moment, WireModel, WireRequest
+from gpu_management.core.wire import Amount, Instant, Moment, WireModel, WireRequest
 
 
 class RateCreate(WireRequest):
@@ -19,7 +19,7 @@ class RateCreate(WireRequest):
         default=None, max_length=24, description="A MIG profile; without it, the whole card."
     )
     cost_per_hour: Decimal = Field(ge=0, max_digits=12, decimal_places=6)
-    effective_from: AwareDatetime | None = Field(
+    effective_from: Instant | None = Field(
         default=None, description="From when on; not in the past. Without it, from now."
     )
     note: str | None = Field(default=None, max_length=400)
@@ -38,5 +38,3 @@ class Rate(WireModel):
     note: str | None
     created_by: str | None
     created_at: Moment
-
-
