@@ -210,7 +210,7 @@ def release(
     for allocation in allocations:
         found = shell.send("DELETE", under(ALLOCATIONS, allocation))
         if wait:
-            found = _until(shell, allocation, "Released", timeout)
+            found = _until(shell, allocation, "Released", timeout=timeout)
         ended.append(found)
         cost = f", cost {text.money(found['totalCost'])}" if found["totalCost"] else ""
         now = "" if found["phase"] == Phase.RELEASED else f" asked, phase {found['phase']}"
@@ -254,7 +254,7 @@ def _wait(shell: Shell, made: dict[str, Any], timeout: int) -> dict[str, Any]:
     allocation = made["allocationId"]
     remark(f"{allocation} {made.get('message') or 'waits'}")
     try:
-        found = _until(shell, allocation, "Allocated", timeout)
+        found = _until(shell, allocation, "Allocated", timeout=timeout)
     except (KeyboardInterrupt, CliError):
         _give_up(shell, allocation)
         raise
@@ -264,7 +264,7 @@ def _wait(shell: Shell, made: dict[str, Any], timeout: int) -> dict[str, Any]:
     return found
 
 
-def _until(shell: Shell, allocation: str, phase: str, timeout: float) -> dict[str, Any]:
+def _until(shell: Shell, allocation: str, phase: str, *, timeout: float) -> dict[str, Any]:
     ends = time.monotonic() + timeout
     path = under(ALLOCATIONS, allocation)
     while True:

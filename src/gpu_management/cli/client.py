@@ -151,10 +151,7 @@ class ApiClient:
                 on=pause, attempts=ATTEMPTS, timeout=20.0, wait_initial=0.1, wait_jitter=0.1
             ):
                 with attempt:
-                    response = self._http.send(request)
-                    if response.status_code == _UNAVAILABLE:
-                        raise _Busy(response)
-                    return response
+                    return _not_busy(self._http.send(request))
         except _Busy as busy:
             return busy.response
         except httpx2.TransportError as error:
@@ -184,6 +181,12 @@ def _given(query: Mapping[str, object]) -> dict[str, str]:
         for name, value in query.items()
         if value is not None
     }
+
+
+def _not_busy(response: httpx2.Response) -> httpx2.Response:
+    if response.status_code == _UNAVAILABLE:
+        raise _Busy(response)
+    return response
 
 
 def _asked_pause(response: httpx2.Response) -> bool | float:

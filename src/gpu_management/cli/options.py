@@ -13,7 +13,7 @@ SERVER_VARIABLE = "GPU_MANAGEMENT_API"
 KEY_VARIABLE = "GPU_MANAGEMENT_API_KEY"
 
 
-def _option(name: str, kind: Any, default: Any, info: Any) -> Parameter:
+def _option(name: str, kind: Any, info: Any, *, default: Any) -> Parameter:
     annotation = Annotated[kind, info]
     return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
@@ -21,13 +21,12 @@ def _option(name: str, kind: Any, default: Any, info: Any) -> Parameter:
 FORMAT = _option(
     "output",
     Format,
-    Format.TABLE,
     typer.Option("--output", "-o", help="How to print.", rich_help_panel="Output"),
+    default=Format.TABLE,
 )
 SERVER = _option(
     "server",
     str,
-    DEFAULT_SERVER,
     typer.Option(
         "--server",
         "-s",
@@ -36,41 +35,42 @@ SERVER = _option(
         help="Where the control plane answers.",
         rich_help_panel="Connection",
     ),
+    default=DEFAULT_SERVER,
 )
 KEY_FILE = _option(
     "api_key_file",
     Path | None,
-    None,
     typer.Option(
         metavar="FILE",
         help=f"File with the API key; else the variable {KEY_VARIABLE}.",
         rich_help_panel="Connection",
     ),
+    default=None,
 )
 TIMEOUT = _option(
     "request_timeout",
     float,
-    30.0,
     typer.Option(
         min=0.1,
         metavar="SECONDS",
         help="How long one request may take.",
         rich_help_panel="Connection",
     ),
+    default=30.0,
 )
 WATCH = _option(
     "watch",
     bool,
-    False,  # noqa: FBT003 - the default of a flag
     typer.Option("--watch", "-w", help="Repeat until Ctrl-C.", rich_help_panel="Output"),
+    default=False,
 )
 INTERVAL = _option(
     "interval",
     float,
-    2.0,
     typer.Option(
         min=0.2, metavar="SECONDS", help="Pause between two looks.", rich_help_panel="Output"
     ),
+    default=2.0,
 )
 ALWAYS = (FORMAT, SERVER, KEY_FILE, TIMEOUT)
 WATCHING = (WATCH, INTERVAL)

@@ -116,7 +116,7 @@ def _keyword(parameter: Parameter) -> Parameter:
 
 def _look_like(run: Command, function: Command, parameters: Sequence[Parameter]) -> None:
     """Give `run` the signature and the help that typer reads."""
-    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined] - functions have no such field
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__doc__ = function.__doc__
 
