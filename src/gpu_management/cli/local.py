@@ -9,6 +9,7 @@ import typer
 
 from gpu_management.cli.errors import CliError, Misused
 from gpu_management.cli.output import Column, Format, Printer, col, remark
+from gpu_management.cli.paths import labels
 from gpu_management.cli.shell import failing_well, group
 
 
@@ -69,13 +70,25 @@ def serve(  # noqa: PLR0913 - typer reads the options from the signature
     settings: Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Start the API, the dashboard and the controller loops."""
-    options = dict(locals())
-    options["fleet"] = fleet.value
-    options["role"] = role.value if role else None
     with failing_well():
         from gpu_management.cli.serve import command
 
-        command(**options)
+        ended = command(
+            host=host,
+            port=port,
+            database_url=database_url,
+            fleet=fleet.value,
+            nodes=nodes,
+            pods=pods,
+            speed=speed,
+            seed=seed,
+            role=role.value if role else None,
+            insecure=insecure or None,
+            config=config,
+            profiles=profile,
+            settings=labels(settings, "--set"),
+        )
+        raise typer.Exit(ended)
 
 
 def migrate(
@@ -86,11 +99,12 @@ def migrate(
     settings: Set = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Bring the database to the newest version."""
-    options = dict(locals())
     with failing_well():
         from gpu_management.cli.migrate import command
 
-        command(**options)
+        flags = labels(settings, "--set")
+        ended = command(database_url=database_url, config=config, profiles=profile, settings=flags)
+        raise typer.Exit(ended)
 
 
 def version(*, output: Output = Format.TABLE) -> None:
@@ -131,7 +145,6 @@ def _settings(
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     from dataclasses import asdict
 
-    from gpu_management.cli.paths import labels
     from gpu_management.core.settings_items import SettingsError
     from gpu_management.core.settings_load import load
     from gpu_management.core.settings_report import show
