@@ -51,7 +51,7 @@ class Request:
 
     @property
     def total_milli(self) -> int:
-        """Thousandths of GPUs asked for in all."""
+        """Thousandths of GPUs asked for in all; 0 without GPUs."""
         return self.gpus * self.milli
 
 

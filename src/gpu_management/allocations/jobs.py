@@ -2,16 +2,19 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
-from gpu_management.allocations import service
+from gpu_management.allocations import journal, service
 from gpu_management.allocations.models import Allocation, Phase
+from gpu_management.allocations.office import Office, admit
 from gpu_management.allocations.placer import Place
 from gpu_management.allocations.queue import Waiting, in_order, kept_node
 from gpu_management.allocations.request import Ask
 from gpu_management.auth.principals import SYSTEM
+from gpu_management.core.problems import Problem
+from gpu_management.devices import service as devices
 from gpu_management.devices.errors import StaleDecision
 
 WARN_BEFORE = timedelta(minutes=15)
@@ -50,7 +53,7 @@ def warn_expiring(session: Session, *, now: datetime) -> int:
         mark = marks.entry("Expiring", "True", reason="MaxDuration", message=message, now=now)
         allocation.conditions = marks.with_one(allocation.conditions, mark)
         allocation.edition += 1
-        service.say(session, "allocation.expiring", allocation, now=now)
+        journal.say(session, "allocation.expiring", allocation, now=now)
         warned += 1
     return warned
 
@@ -66,11 +69,11 @@ def give_up_waiting(session: Session, *, now: datetime) -> int:
     for allocation in late:
         why = (allocation.message or "").removeprefix("waiting: ")
         message = f"nothing fitted while it waited; last: {why}"
-        service.fail(session, allocation, reason="wait-expired", message=message[:2000], now=now)
+        _fail(session, allocation, reason="wait-expired", message=message[:2000], now=now)
     return len(late)
 
 
-def serve_queue(session: Session, office: service.Office, *, now: datetime) -> bool:
+def serve_queue(session: Session, office: Office, *, now: datetime) -> bool:
     """Give one waiting request a place, the first in order that may have one.
 
     The head keeps one node for itself; a later request is served only beside that node, so it
@@ -89,10 +92,10 @@ def serve_queue(session: Session, office: service.Office, *, now: datetime) -> b
     for position, entry in enumerate(order):
         allocation = waiting[entry.allocation_id]
         found = office.placer.place(ask_of(allocation), kept_nodes=kept)
-        if isinstance(found, Place) and _place(session, office, allocation, found, now=now):
-            return True
         if not isinstance(found, Place):
             _tell(allocation, f"waiting: number {position + 1} in line; {found.detail}")
+        elif _place(session, office, allocation, found, now=now):
+            return True
         if position == 0:
             kept = _keep(office, allocation)
     return False
@@ -110,17 +113,21 @@ def _waiting(session: Session) -> dict[str, Allocation]:
 
 def _place(
     session: Session,
-    office: service.Office,
+    office: Office,
     allocation: Allocation,
     place: Place,
     *,
     now: datetime,
 ) -> bool:
     try:
+        admit(session, office, ask_of(allocation), place, now=now)
         with session.begin_nested():
-            service.place_waiting(session, office, allocation, place, now=now)
+            _place_waiting(session, office, allocation, place, now=now)
     except StaleDecision:
         office.placer.forget()
+        return False
+    except Problem as refused:
+        _tell(allocation, f"waiting: {refused.detail}")
         return False
     return True
 
@@ -130,7 +137,7 @@ def _tell(allocation: Allocation, message: str) -> None:
         allocation.message = message[:2000]
 
 
-def _keep(office: service.Office, head: Allocation) -> frozenset[str]:
+def _keep(office: Office, head: Allocation) -> frozenset[str]:
     node = kept_node(office.placer.nodes_for(ask_of(head)), present=head.reserved_node)
     if head.reserved_node != node:
         head.reserved_node = node
@@ -149,7 +156,46 @@ def ask_of(allocation: Allocation) -> Ask:
         gpu_milli=allocation.gpu_milli,
         cpu_milli=allocation.cpu_milli,
         memory_mib=allocation.memory_mib,
+        user_id=allocation.user_id,
+        team_id=allocation.team_id,
         model_preference=tuple(allocation.model_preference),
         node_selector=tuple(sorted(allocation.node_selector.items())),
         priority=allocation.priority,
     )
+
+
+def _place_waiting(
+    session: Session, office: Office, allocation: Allocation, place: Place, *, now: datetime
+) -> None:
+    """Give a queued allocation the place that was found for it.
+
+    Raises:
+        StaleDecision: a device changed; the queue tries again.
+    """
+    revision = devices.lock(session, allocation.cluster_name)
+    cost = office.placer.cost_per_hour(place, now=now)
+    allocation.edition += 1
+    service.keep(
+        session, allocation, service.Outcome(place, None, cost), revision=revision, now=now
+    )
+
+
+def _fail(
+    session: Session, allocation: Allocation, *, reason: str, message: str, now: datetime
+) -> None:
+    """End a queued allocation that could not be served."""
+    changed = (
+        update(Allocation)
+        .where(Allocation.allocation_id == allocation.allocation_id)
+        .values(
+            phase=Phase.FAILED,
+            failure_reason=reason,
+            message=message,
+            released_at=now,
+            reserved_node=None,
+            edition=Allocation.edition + 1,
+        )
+    )
+    session.execute(changed)
+    session.refresh(allocation)
+    journal.say(session, "allocation.failed", allocation, now=now)

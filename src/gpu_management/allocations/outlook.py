@@ -6,7 +6,7 @@ were chosen on request lists resampled from a public trace, see docs/reference/p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +26,10 @@ _NOTHING_LEFT = 0.5
 CPU_STEP_MILLI = 500
 CPU_STEPS = 1025
 _GPUS_COUNTED = 16
+_SHAPES_COUNTED = 48
+"""Shapes of several GPUs that are looked at: those with the largest parts of the demand."""
+_CELLS = (_GPUS_COUNTED + 1) * CPU_STEPS
+_ANY: frozenset[str] = frozenset({"any model"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,63 +39,123 @@ class Outlook:
     mix: Mix
     cpu_shortage: float
     """0 where cores suffice for all likely requests, 1 where they are clearly too few."""
-    several_pressure: float
-    """0 where room for several GPUs on a node is plenty, 1 where all of it will be needed."""
     stranding_weight: float
     """1, less where requests for several GPUs will take everything anyway."""
     scarcity: Values
     """By device kind, how much of what is free is wanted by requests that need this kind (0-2)."""
-    hosting: Values
-    """GPUs that requests for several could use, flat: [group, free GPUs, CPU in steps]."""
+    hosting: Values | None
+    """GPUs that requests for several could use, by part and pressure; None where room is plenty.
+
+    Flat: [group, free GPUs, CPU in steps].
+    """
     group_of_kind: Ints
 
     def hosted(self, kinds: Ints, *, free_gpus: Ints, cpu_milli: Ints) -> Values:
-        """Return how many GPUs of nodes the requests for several GPUs could use, by their part."""
-        gpus = np.minimum(free_gpus, _GPUS_COUNTED)
-        steps = np.clip(cpu_milli // CPU_STEP_MILLI, 0, CPU_STEPS - 1)
-        rows = self.group_of_kind[kinds] * (_GPUS_COUNTED + 1) + gpus
-        found: Values = self.hosting[rows * CPU_STEPS + steps]
+        """Return the GPUs of nodes that pressing requests for several GPUs could use."""
+        if self.hosting is None:
+            return np.zeros(len(kinds))
+        rows = self.group_of_kind[kinds] * _CELLS + _cells(free_gpus, cpu_milli)
+        found: Values = self.hosting[rows]
         return found
 
 
 def survey(fleet: Fleet, mix: Mix) -> Outlook:
     """Return the pressures on the fleet under a mix of requests."""
-    nodes, rows = fleet.nodes, fleet.node_rows
     free_gpus = _free_by_kind(fleet)
-    hosting, group_of_kind = _hosting(mix, fleet.kinds)
-    plain = Outlook(
+    short = _cpu_shortage(fleet, mix)
+    several = _Several(fleet, mix)
+    pooled, own = several.ratios(float(free_gpus.sum()))
+    least = _SEVERAL_WITH_SHORT_CPU * short
+    pressures = np.maximum(
+        _ramps(np.maximum(own, pooled), _SEVERAL_EASY, _SEVERAL_SHORT)
+        + np.clip(own - 1.0, 0.0, 1.0),
+        least,
+    )
+    return Outlook(
         mix=mix,
-        cpu_shortage=_cpu_shortage(fleet, mix),
-        several_pressure=1.0,
-        stranding_weight=1.0,
+        cpu_shortage=short,
+        stranding_weight=1.0 - _ramp(pooled, _SEVERAL_LOST, _SEVERAL_ONLY),
         scarcity=_scarcity(mix, fleet.kinds, free_gpus),
-        hosting=hosting,
-        group_of_kind=group_of_kind,
+        hosting=several.hosting(pressures) if pressures.any() else None,
+        group_of_kind=several.group_of_kind,
     )
-    wanted = sum(mix.several.values())
-    if not wanted:
-        return replace(plain, several_pressure=0.0)
-    open_nodes = np.flatnonzero(nodes.schedulable[:rows])
-    hosted = plain.hosted(
-        nodes.kind[open_nodes],
-        free_gpus=nodes.free_gpus[open_nodes],
-        cpu_milli=nodes.cpu_milli[open_nodes],
-    ).sum()
-    need = wanted * wanted * float(free_gpus.sum())
-    ratio = need / hosted if hosted else _SEVERAL_ONLY
-    return replace(
-        plain,
-        several_pressure=max(
-            _ramp(ratio, _SEVERAL_EASY, _SEVERAL_SHORT),
-            _SEVERAL_WITH_SHORT_CPU * plain.cpu_shortage,
-        ),
-        stranding_weight=1.0 - _ramp(ratio, _SEVERAL_LOST, _SEVERAL_ONLY),
+
+
+class _Several:
+    """The room for each shape of several GPUs, by what nodes have free of GPUs and CPU."""
+
+    def __init__(self, fleet: Fleet, mix: Mix) -> None:
+        heaviest = sorted(mix.several.items(), key=lambda item: -item[1])[:_SHAPES_COUNTED]
+        self.shapes = tuple(shape for shape, _ in heaviest)
+        self.parts = np.array([part for _, part in heaviest])
+        self.served, self.group_of_kind = _groups(self.shapes, fleet.kinds)
+        self._room = _room(self.shapes)
+        self._fleet = fleet
+
+    def ratios(self, free_gpus: float) -> tuple[float, Values]:
+        """Return GPUs likely to be asked for per GPU there is room for: of all shapes, of each.
+
+        A shape counts all that need at least its GPUs and CPU: they need its room at least.
+        """
+        if not self.shapes:
+            return 0.0, np.zeros(0)
+        room = np.maximum(self._room_now(), _NOTHING_LEFT)
+        wanted = float(self.parts.sum())
+        pooled = wanted * wanted * free_gpus / float(self.parts @ room)
+        return pooled, _covering(self.shapes) @ self.parts * free_gpus / room
+
+    def hosting(self, pressures: Values) -> Values:
+        """Return the table of `Outlook.hosting`."""
+        pressed = np.flatnonzero(pressures)
+        weights = self.served[:, pressed] * (self.parts * pressures)[pressed]
+        table: Values = (weights @ self._room[pressed]).ravel()
+        return table
+
+    def _room_now(self) -> Values:
+        """Return the GPUs that each shape could use of all open nodes."""
+        nodes, rows = self._fleet.nodes, self._fleet.node_rows
+        cells = _cells(nodes.free_gpus[:rows], nodes.cpu_milli[:rows])
+        groups = self.group_of_kind[nodes.kind[:rows]]
+        found, counts = np.unique(
+            (groups * _CELLS + cells)[nodes.schedulable[:rows]], return_counts=True
+        )
+        served = self.served[found // _CELLS].T
+        room: Values = (self._room[:, found % _CELLS] * served) @ counts
+        return room
+
+
+@lru_cache(maxsize=4)
+def _covering(shapes: tuple[Shape, ...]) -> Values:
+    """Return by shape (row) which shapes need at least as much (1 or 0)."""
+    covering = [[float(_covers(larger, shape)) for larger in shapes] for shape in shapes]
+    return np.array(covering)
+
+
+def _covers(larger: Shape, smaller: Shape) -> bool:
+    """Return whether one shape needs at least the GPUs and CPU of the other, on no more kinds."""
+    return (
+        larger.gpus >= smaller.gpus
+        and larger.cpu_milli >= smaller.cpu_milli
+        and larger.min_memory_gb >= smaller.min_memory_gb
+        and (smaller.models is None or (larger.models or _ANY) <= smaller.models)
     )
+
+
+def _cells(free_gpus: Ints, cpu_milli: Ints) -> Ints:
+    """Return positions in a table by free GPUs and CPU steps."""
+    steps = np.clip(cpu_milli // CPU_STEP_MILLI, 0, CPU_STEPS - 1)
+    found: Ints = np.minimum(free_gpus, _GPUS_COUNTED) * CPU_STEPS + steps
+    return found
 
 
 def _ramp(value: float, low: float, high: float) -> float:
     """Return 0 up to `low`, 1 from `high`, and a straight line between."""
     return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+def _ramps(values: Values, low: float, high: float) -> Values:
+    """Return `_ramp` of each value."""
+    return np.clip((values - low) / (high - low), 0.0, 1.0)
 
 
 def _free_by_kind(fleet: Fleet) -> Values:
@@ -128,28 +192,25 @@ def _scarcity(mix: Mix, kinds: Sequence[DeviceKind], free_gpus: Values) -> Value
     return np.minimum(scarcity, _SCARCITY_LIMIT)
 
 
-def _hosting(mix: Mix, kinds: Sequence[DeviceKind]) -> tuple[Values, Ints]:
-    """Return the hosting table, one group for kinds that may serve the same shapes, and groups."""
-    shapes = tuple(mix.several.items())
+def _groups(shapes: tuple[Shape, ...], kinds: Sequence[DeviceKind]) -> tuple[Values, Ints]:
+    """Return which shapes each group of kinds serves (1 or 0), and the group of each kind."""
     groups: dict[tuple[bool, ...], int] = {}
     group_of_kind = np.zeros(max(len(kinds), 1), np.int64)
     for number, kind in enumerate(kinds):
-        served = tuple(matches(kind, s.models, s.min_memory_gb) for s, _ in shapes)
+        served = tuple(matches(kind, s.models, s.min_memory_gb) for s in shapes)
         group_of_kind[number] = groups.setdefault(served, len(groups))
-    tables = [_hosting_of(shapes, served) for served in groups]
-    return np.concatenate([*tables]) if tables else np.zeros(0), group_of_kind
+    return np.array(list(groups), np.float64).reshape(len(groups), len(shapes)), group_of_kind
 
 
-@lru_cache(maxsize=64)
-def _hosting_of(shapes: tuple[tuple[Shape, float], ...], served: tuple[bool, ...]) -> Values:
-    """Return GPUs usable by the served shapes, each by its part: flat [free GPUs, CPU in steps]."""
+@lru_cache(maxsize=4)
+def _room(shapes: tuple[Shape, ...]) -> Values:
+    """Return the GPUs that each shape can use of a node, by free GPUs and CPU: [shape, cell]."""
     gpus = np.arange(_GPUS_COUNTED + 1)[:, None]
     cpu_milli = np.arange(CPU_STEPS)[None, :] * CPU_STEP_MILLI
-    table = np.zeros((_GPUS_COUNTED + 1, CPU_STEPS))
-    for (shape, part), serves in zip(shapes, served, strict=True):
-        if serves:
-            times = np.broadcast_to(gpus // shape.gpus, table.shape)
-            if shape.cpu_milli:
-                times = np.minimum(times, cpu_milli // shape.cpu_milli)
-            table += part * shape.gpus * times
-    return table.ravel()
+    room = np.zeros((len(shapes), _GPUS_COUNTED + 1, CPU_STEPS))
+    for row, shape in enumerate(shapes):
+        times = gpus // shape.gpus
+        if shape.cpu_milli:
+            times = np.minimum(times, cpu_milli // shape.cpu_milli)
+        room[row] = times * shape.gpus
+    return room.reshape(len(shapes), (_GPUS_COUNTED + 1) * CPU_STEPS)

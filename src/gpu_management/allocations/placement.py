@@ -146,7 +146,7 @@ class _Scoring:
         of_node = place[self.fleet.devices.node[devices]]
         for name, values in self._cpu_parts(candidates.nodes):
             yield name, values[of_node]
-        if self.outlook.several_pressure:
+        if self.outlook.hosting is not None:
             opens = free_milli == WHOLE_MILLI
             kept = self._whole_nodes(candidates.nodes, fewer_gpus=0)
             opened = self._whole_nodes(candidates.nodes, fewer_gpus=1)
@@ -160,7 +160,7 @@ class _Scoring:
         """Yield the parts of the cost of whole GPUs or none, for each candidate node."""
         gpus = self.request.gpus
         yield from self._cpu_parts(candidates.nodes)
-        if self.outlook.several_pressure:
+        if self.outlook.hosting is not None:
             yield "wholeNodes", self._whole_nodes(candidates.nodes, fewer_gpus=gpus)
         if not gpus:
             return
@@ -179,7 +179,7 @@ class _Scoring:
         columns, short = self.fleet.nodes, self.outlook.cpu_shortage
         free = columns.free_milli[nodes] / WHOLE_MILLI
         cores = columns.cpu_milli[nodes] / WHOLE_MILLI
-        free_after = free - self.request.total_milli / WHOLE_MILLI * bool(self.request.gpus)
+        free_after = free - self.request.total_milli / WHOLE_MILLI
         cores_after = cores - self.request.cpu_milli / WHOLE_MILLI
         per_gpu = self.outlook.mix.cores_per_gpu * _CORES_FACTOR
         weight = (1.0 - short) * self.outlook.stranding_weight
@@ -208,7 +208,7 @@ class _Scoring:
         after = outlook.hosted(
             kinds, free_gpus=free - fewer_gpus, cpu_milli=cpu - self.request.cpu_milli
         )
-        return outlook.several_pressure * (before - after)
+        return before - after
 
 
 def _kind_parts(scoring: _Scoring, devices: Ints) -> dict[str, Values]:

@@ -61,8 +61,7 @@ class BestFit:
         if not len(nodes):
             return refuse(fleet, request)
         cpu = (fleet.nodes.cpu_milli[nodes] - request.cpu_milli) / self._CPU_SCALE_MILLI
-        gpu_milli = request.total_milli if request.gpus else 0
-        gpu = (fleet.nodes.free_milli[nodes] - gpu_milli) / self._GPU_SCALE_MILLI
+        gpu = (fleet.nodes.free_milli[nodes] - request.total_milli) / self._GPU_SCALE_MILLI
         raw = np.trunc(100 * (1 - (0.5 * cpu + 0.5 * gpu))).astype(np.int64)
         low, high = raw.min(), raw.max()
         scores = np.full(len(nodes), 100) if low == high else (raw - low) * 100 // (high - low)

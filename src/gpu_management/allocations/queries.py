@@ -1,20 +1,20 @@
 """Reading allocations: lists, holds, and what they have cost so far."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Hold, Phase
 from gpu_management.auth.access import Permission, visible_team
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second
-from gpu_management.core.database import MICROS
+from gpu_management.core.database import MICROS, AnyRow, AnySelect
 from gpu_management.core.paging import Listing, Page, list_rows
 from gpu_management.devices.models import Device, Model
 from gpu_management.mig.models import MigInstance
@@ -60,10 +60,10 @@ def list_allocations(
 
 
 def scoped(
-    query: Select[Any],
+    query: AnySelect,
     principal: Principal,
     permission: Permission = Permission.ALLOCATIONS_READ,
-) -> Select[Any]:
+) -> AnySelect:
     """Limit a query over allocations to the rows of the caller's team, or its own (SEC-12)."""
     team = visible_team(principal, permission)
     if team is None:
@@ -73,7 +73,7 @@ def scoped(
     )
 
 
-def _on_device(device_id: str) -> Select[tuple[str | None]]:
+def _on_device(device_id: str) -> Select[str | None]:
     return (
         select(Hold.allocation_id)
         .join(Device, Device.id == Hold.device_id)
@@ -81,9 +81,9 @@ def _on_device(device_id: str) -> Select[tuple[str | None]]:
     )
 
 
-def holds_of(session: Session, allocation_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+def holds_of(session: Session, allocation_ids: Sequence[str]) -> dict[str, list[AnyRow]]:
     """Return the holds of each allocation, with device, slice and model, oldest first."""
-    found: dict[str, list[Row[Any]]] = defaultdict(list)
+    found: dict[str, list[AnyRow]] = defaultdict(list)
     for start in range(0, len(allocation_ids), _IN_ONE_QUERY):
         some = allocation_ids[start : start + _IN_ONE_QUERY]
         for row in session.execute(hold_rows().where(Hold.allocation_id.in_(some))):
@@ -91,7 +91,7 @@ def holds_of(session: Session, allocation_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
-def hold_rows() -> Select[Any]:
+def hold_rows() -> AnySelect:
     """Return the query of holds with everything that prices and names them."""
     return (
         select(
@@ -114,12 +114,12 @@ def hold_rows() -> Select[Any]:
     )
 
 
-def priced(hold: Row[Any]) -> Priced:
+def priced(hold: AnyRow) -> Priced:
     """Return what a hold is charged for."""
     return Priced(hold.model_id, hold.mig_geometry, hold.profile_name, hold.milli)
 
 
-def cost_so_far(holds: Iterable[Row[Any]], book: Book, *, now: datetime) -> Decimal | None:
+def cost_so_far(holds: Iterable[AnyRow], book: Book, *, now: datetime) -> Decimal | None:
     """Return what `holds` have cost up to now; None where one of them has no price."""
     total = 0
     for hold in holds:
@@ -156,7 +156,7 @@ _SAME = tuple(
 )
 
 
-def wire_fields(allocation: Allocation, *, total_cost: Decimal | None) -> Mapping[str, Any]:
+def wire_fields(allocation: Allocation, *, total_cost: Decimal | None) -> dict[str, Any]:
     """Return the fields of the wire shape."""
     shown = {name: getattr(allocation, name) for name in _SAME}
     single = allocation.resources[0] if len(allocation.resources) == 1 else None
@@ -175,8 +175,8 @@ def _device_of(resource: str) -> str:
 def open_milli_of_team(session: Session, team_id: str) -> int:
     """Return the thousandths of GPUs a team holds now."""
     query = (
-        select(Hold.milli)
+        select(func.coalesce(func.sum(Hold.milli), 0))
         .join(Allocation, Allocation.allocation_id == Hold.allocation_id)
         .where(Allocation.team_id == team_id, Hold.ended_at.is_(None))
     )
-    return sum(session.scalars(query))
+    return int(session.scalars(query).one())

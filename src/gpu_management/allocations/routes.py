@@ -16,6 +16,7 @@ from gpu_management.allocations.errors import (
     IdempotencyKeyReused,
 )
 from gpu_management.allocations.models import Phase
+from gpu_management.allocations.office import Office
 from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Principal
 from gpu_management.auth.routes import requires
@@ -39,13 +40,13 @@ Writer = Annotated[Principal, Depends(requires(Permission.ALLOCATIONS_WRITE))]
 AllocationId = Annotated[str, Path(max_length=60, description="The allocation's id.")]
 
 
-async def office_of(request: Request) -> service.Office:
+async def office_of(request: Request) -> Office:
     """Return what this process brings to every request."""
-    found: service.Office = request.app.state.office
+    found: Office = request.app.state.office
     return found
 
 
-OfficeDep = Annotated[service.Office, Depends(office_of)]
+OfficeDep = Annotated[Office, Depends(office_of)]
 
 
 @router.post(
@@ -86,7 +87,7 @@ def create(
 def _dry(
     body: schemas.AllocationCreate,
     outcome: service.Outcome,
-    office: service.Office,
+    office: Office,
     *,
     now: datetime,
 ) -> dict[str, Any]:
@@ -195,10 +196,8 @@ def list_all(
     asked = queries.Filter(phase, namespace, pod_name, team_id, user_id, node_name, device_id)
     listing = queries.list_allocations(session, asked, principal=principal, page=page)
     office.placer.refresh_book(session)
-    rows = queries.describe(
-        session, page_of(request, response, listing), office.placer.book, now=now
-    )
-    return rows
+    rows = page_of(request, response, listing)
+    return queries.describe(session, rows, office.placer.book, now=now)
 
 
 @router.get(
@@ -233,7 +232,7 @@ async def get(
 
 
 def _read(
-    request: Request, office: service.Office, allocation_id: str, principal: Principal
+    request: Request, office: Office, allocation_id: str, principal: Principal
 ) -> dict[str, Any]:
     serving = runtime(request)
     with serving.database.read() as session:

@@ -3,13 +3,13 @@
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
 
 from gpu_management.allocations.models import HoldKind, HoldSource, Phase, WorkloadType
 from gpu_management.allocations.request import MAX_COUNT, MAX_HOURS, Ask
 from gpu_management.core.wire import Amount, Moment, WireInt, WireModel, WireRequest
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, JsonValue] = {
     "namespace": "ml-training",
     "podName": "pytorch-training-job",
     "workloadType": "Training",
@@ -30,7 +30,7 @@ Workload = Annotated[WorkloadType, BeforeValidator(_any_case)]
 class AllocationCreate(WireRequest):
     """A request for GPUs; with neither `gpuMilli` nor `useMig`, for whole ones."""
 
-    model_config = {"json_schema_extra": {"examples": [_EXAMPLE]}}
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     namespace: str = Field(description="Kubernetes namespace (DNS-1123 label).", max_length=63)
     pod_name: str = Field(

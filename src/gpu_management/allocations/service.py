@@ -1,16 +1,16 @@
 """The verbs of allocations: request, release, extend, and the queue."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
+from gpu_management.allocations import holding, journal
 from gpu_management.allocations.errors import (
     AllocationContended,
     AllocationEnded,
@@ -21,44 +21,25 @@ from gpu_management.allocations.errors import (
 )
 from gpu_management.allocations.models import (
     Allocation,
-    Hold,
-    HoldKind,
-    HoldSource,
     IdempotencyKey,
     Phase,
 )
-from gpu_management.allocations.placer import Part, Place, Placer, Refused
+from gpu_management.allocations.office import Office, admit
+from gpu_management.allocations.placer import Place, Refused
 from gpu_management.allocations.queue import Waiting, outranks
 from gpu_management.allocations.request import MAX_HOURS, Ask, check
-from gpu_management.auth import service as auth
+from gpu_management.auth import teams
 from gpu_management.auth.access import Permission, check_acts_for, may_see
 from gpu_management.auth.access import check as check_access
 from gpu_management.auth.principals import Principal
-from gpu_management.core.clock import whole_second
 from gpu_management.core.problems import FieldError
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import StaleDecision
-from gpu_management.devices.models import Device, Node
-from gpu_management.events import service as events
-from gpu_management.mig import service as mig
 from gpu_management.mig.errors import MigNotSupported
-from gpu_management.mig.geometry import load_geometries
 
 ATTEMPTS = 3
 """How often a decision is made again when a device changed under it."""
 RETRY_AFTER_SECONDS = 30
-
-AdmissionCheck = Callable[[Session, Ask, Decimal | None, datetime], None]
-"""Asked before anything is held; raises a Problem to refuse."""
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What a process brings to every request: the placer and the rules of the house."""
-
-    placer: Placer
-    checks: Sequence[AdmissionCheck] = ()
-    aging_seconds: int = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +71,7 @@ def request(
     check_access(principal, Permission.ALLOCATIONS_WRITE)
     check_acts_for(principal, team=ask.team_id, user=ask.user_id)
     check(ask)
+    ask = replace(ask, team_id=team_for(session, ask, principal))
     if idempotency_key is not None:
         answered = _answered(session, ask, principal=principal, key=idempotency_key)
         if answered is not None:
@@ -125,34 +107,27 @@ def request_all(
     made: list[Allocation] = []
     try:
         for number, ask in enumerate(asks):
-            made.append(
-                _one_of(session, office, ask, number, len(asks), principal=principal, now=now)
-            )
+            try:
+                made.append(request(session, office, ask, principal=principal, now=now))
+            except GpuNotAvailable as refusal:
+                raise _refused_of(refusal, number, len(asks)) from refusal
+            session.flush()
     finally:
         office.placer.forget()  # its view saw holds that are not committed yet
     return made
 
 
-def _one_of(
-    session: Session,
-    office: Office,
-    ask: Ask,
-    number: int,
-    count: int,
-    *,
-    principal: Principal,
-    now: datetime,
-) -> Allocation:
-    try:
-        made = request(session, office, ask, principal=principal, now=now)
-    except GpuNotAvailable as refusal:
-        raise GpuNotAvailable(
-            f"request {number + 1} of {count}: {refusal.detail}; nothing was held",
-            headers=refusal.headers,
-            **{**refusal.facts, "failedRequest": number},
-        ) from refusal
-    session.flush()
-    return made
+def _refused_of(refusal: GpuNotAvailable, number: int, count: int) -> GpuNotAvailable:
+    return GpuNotAvailable(
+        f"request {number + 1} of {count}: {refusal.detail}; nothing was held",
+        headers=refusal.headers,
+        **{**refusal.facts, "failedRequest": number},
+    )
+
+
+def team_for(session: Session, ask: Ask, principal: Principal) -> str | None:
+    """Return whose the allocation is: as told, else the caller's team, else the namespace's."""
+    return ask.team_id or principal.team or teams.team_of_namespace(session, ask.namespace)
 
 
 def _answered(session: Session, ask: Ask, *, principal: Principal, key: str) -> Allocation | None:
@@ -174,17 +149,17 @@ def _decide_and_hold(
         outcome = _decide(session, office, ask, now=now)
         if outcome.place is None:
             return _refuse_or_queue(session, office, ask, outcome, principal=principal, now=now)
-        for admit in office.checks:
-            admit(session, ask, outcome.cost_per_hour, now)
+        admit(session, office, ask, outcome.place, now=now)
         try:
             with session.begin_nested():
                 allocation = _new(office, ask, principal=principal, now=now)
                 session.add(allocation)
-                _hold(session, allocation, outcome, revision=revision, now=now)
-            _audit(session, principal, "allocation.create", allocation, now=now)
-            return allocation
+                keep(session, allocation, outcome, revision=revision, now=now)
+            journal.audit(session, principal, "allocation.create", allocation, now=now)
         except StaleDecision:
             office.placer.forget()
+        else:
+            return allocation
     raise AllocationContended(
         f"devices changed {ATTEMPTS} times while deciding; nothing was held, try again",
         headers={"Retry-After": "1"},
@@ -213,7 +188,8 @@ def _kept_nodes(session: Session, office: Office, ask: Ask, *, now: datetime) ->
     return frozenset(
         node
         for name, priority, since, node in session.execute(query)
-        if not outranks(
+        if node is not None
+        and not outranks(
             newcomer,
             Waiting(name, priority, since),
             now=now,
@@ -233,10 +209,10 @@ def preview(
     check_access(principal, Permission.ALLOCATIONS_WRITE)
     check_acts_for(principal, team=ask.team_id, user=ask.user_id)
     check(ask)
+    ask = replace(ask, team_id=team_for(session, ask, principal))
     outcome = _decide(session, office, ask, now=now)
     if outcome.place is not None:
-        for admit in office.checks:
-            admit(session, ask, outcome.cost_per_hour, now)
+        admit(session, office, ask, outcome.place, now=now)
     return outcome
 
 
@@ -263,8 +239,8 @@ def _refuse_or_queue(
     allocation.wait_until = now + timedelta(seconds=ask.wait_seconds)
     session.add(allocation)
     session.flush()
-    say(session, "allocation.queued", allocation, now=now)
-    _audit(session, principal, "allocation.queue", allocation, now=now)
+    journal.say(session, "allocation.queued", allocation, now=now)
+    journal.audit(session, principal, "allocation.queue", allocation, now=now)
     return allocation
 
 
@@ -289,7 +265,7 @@ def _new(office: Office, ask: Ask, *, principal: Principal, now: datetime) -> Al
         cpu_milli=ask.cpu_milli,
         memory_mib=ask.memory_mib,
         user_id=ask.user_id or principal.user,
-        team_id=ask.team_id or principal.team,
+        team_id=ask.team_id,
         model_preference=list(ask.model_preference),
         node_selector=dict(ask.node_selector),
         priority=ask.priority,
@@ -304,97 +280,24 @@ def _new(office: Office, ask: Ask, *, principal: Principal, now: datetime) -> Al
     )
 
 
-def _hold(
+def keep(
     session: Session, allocation: Allocation, outcome: Outcome, *, revision: int, now: datetime
 ) -> None:
-    """Write the holds of a decision and what they take.
+    """Hold what was decided, and tell about it.
 
     Raises:
         StaleDecision: a device or an instance changed since the decision.
     """
-    place = outcome.place
-    assert place is not None  # noqa: S101 - only called for a placement
-    rows = []
-    names = []
-    for part in place.parts:
-        instance, name = _take_part(session, part, revision=revision, now=now)
-        names.append(name)
-        rows.append(
-            {
-                "allocation_id": allocation.allocation_id,
-                "device_id": part.device_pk,
-                "mig_instance_id": instance,
-                "open_key": _open_key(part, instance),
-                "kind": part.kind,
-                "source": HoldSource.MANAGED,
-                "milli": part.milli,
-                "profile_name": part.profile,
-                "started_at": whole_second(now),
-            }
-        )
-    devices.hold_host(
+    assert outcome.place is not None  # noqa: S101 - only called for a placement
+    holding.hold(
         session,
-        place.node_pk,
-        cpu_milli=allocation.cpu_milli,
-        memory_mib=allocation.memory_mib,
+        allocation,
+        outcome.place,
+        cost_per_hour=outcome.cost_per_hour,
         revision=revision,
+        now=now,
     )
-    _mark_allocated(allocation, place, names, cost=outcome.cost_per_hour, now=now)
-    session.flush()
-    session.execute(insert(Hold), rows)
-    say(session, "allocation.created", allocation, now=now)
-
-
-def _take_part(
-    session: Session, part: Part, *, revision: int, now: datetime
-) -> tuple[int | None, str]:
-    devices.take(session, devices.Grip(part.device_pk, part.version, part.milli), revision=revision)
-    if part.kind is not HoldKind.MIG:
-        return None, part.device_id
-    instance = part.instance_pk
-    if instance is None:
-        instance = _carve(session, part, now=now)
-    mig.take(session, instance)
-    return instance, mig.name_of(part.device_id, part.profile or "", part.start or 0)
-
-
-def _carve(session: Session, part: Part, *, now: datetime) -> int:
-    device = session.get_one(Device, part.device_pk, populate_existing=True)
-    for idle in part.destroyed:
-        mig.retire(session, idle, now=now)
-    assert part.placement is not None and part.geometry is not None  # noqa: S101, PT018 - a carving has both
-    geometry = load_geometries()[part.geometry]
-    carved = mig.carve(session, device, geometry, part.placement, now=now)
-    mig.record_layout(session, device, now=now)
-    return carved.id
-
-
-def _open_key(part: Part, instance: int | None) -> str | None:
-    if part.kind is HoldKind.WHOLE:
-        return f"gpu:{part.device_pk}"
-    return f"mig:{instance}" if part.kind is HoldKind.MIG else None
-
-
-def _mark_allocated(
-    allocation: Allocation,
-    place: Place,
-    names: Sequence[str],
-    *,
-    cost: Decimal | None,
-    now: datetime,
-) -> None:
-    allocation.phase = Phase.ALLOCATED
-    allocation.node_name = place.node_name
-    allocation.resources = list(names)
-    allocation.allocated_resource = ",".join(names)
-    allocation.cost_per_hour = cost
-    allocation.allocated_at = now
-    allocation.reserved_node = None
-    allocation.decision = place.decision
-    allocation.message = place.summary
-    if allocation.max_duration_hours is not None:
-        allocation.expires_at = now + timedelta(hours=allocation.max_duration_hours)
-    allocation.conditions = marks.standalone(now)
+    journal.say(session, "allocation.created", allocation, now=now)
 
 
 def find(session: Session, allocation_id: str, *, principal: Principal) -> Allocation:
@@ -430,7 +333,7 @@ def release(
     session.refresh(allocation)
     if allocation.phase in {Phase.RELEASED, Phase.FAILED}:
         return allocation
-    end_holds(session, allocation, revision=revision, now=now)
+    holding.end_holds(session, allocation, revision=revision, now=now)
     allocation.phase = Phase.RELEASED
     allocation.released_at = now
     allocation.release_reason = reason
@@ -438,34 +341,9 @@ def release(
     allocation.message = f"released: {reason}"
     allocation.conditions = marks.ended(allocation.conditions, reason=reason, now=now)
     allocation.edition += 1
-    say(session, "allocation.released", allocation, now=now)
-    _audit(session, principal, "allocation.release", allocation, now=now)
+    journal.say(session, "allocation.released", allocation, now=now)
+    journal.audit(session, principal, "allocation.release", allocation, now=now)
     return allocation
-
-
-def end_holds(session: Session, allocation: Allocation, *, revision: int, now: datetime) -> None:
-    """Close every open hold of an allocation and give back what it took."""
-    query = select(Hold).where(
-        Hold.allocation_id == allocation.allocation_id, Hold.ended_at.is_(None)
-    )
-    holds = list(session.scalars(query))
-    for hold in holds:
-        hold.ended_at = max(whole_second(now), hold.started_at)
-        hold.open_key = None
-        devices.give(session, hold.device_id, hold.milli, revision=revision)
-        if hold.mig_instance_id is not None:
-            mig.give(session, hold.mig_instance_id)
-    if holds:
-        node = select(Node.id).where(
-            Node.cluster_name == allocation.cluster_name, Node.node_name == allocation.node_name
-        )
-        devices.hold_host(
-            session,
-            session.scalars(node).one(),
-            cpu_milli=-allocation.cpu_milli,
-            memory_mib=-allocation.memory_mib,
-            revision=revision,
-        )
 
 
 def extend(
@@ -491,88 +369,10 @@ def extend(
     allocation.expires_at = allocation.allocated_at + timedelta(hours=total)
     allocation.conditions = marks.without(allocation.conditions, "Expiring")
     allocation.edition += 1
-    say(session, "allocation.extended", allocation, now=now)
-    _audit(session, principal, "allocation.extend", allocation, now=now)
+    journal.say(session, "allocation.extended", allocation, now=now)
+    journal.audit(session, principal, "allocation.extend", allocation, now=now)
     return allocation
 
 
 def _bad_hours(message: str, hours: int) -> AllocationInvalid:
     return AllocationInvalid(message, errors=[FieldError("hours", "range", message, hours)])
-
-
-def place_waiting(
-    session: Session, office: Office, allocation: Allocation, place: Place, *, now: datetime
-) -> None:
-    """Give a queued allocation the place that was found for it.
-
-    Raises:
-        StaleDecision: a device changed; the queue tries again.
-    """
-    revision = devices.lock(session, allocation.cluster_name)
-    cost = office.placer.cost_per_hour(place, now=now)
-    allocation.edition += 1
-    _hold(session, allocation, Outcome(place, None, cost), revision=revision, now=now)
-
-
-def fail(
-    session: Session, allocation: Allocation, *, reason: str, message: str, now: datetime
-) -> None:
-    """End a queued allocation that could not be served."""
-    changed = (
-        update(Allocation)
-        .where(Allocation.allocation_id == allocation.allocation_id)
-        .values(
-            phase=Phase.FAILED,
-            failure_reason=reason,
-            message=message,
-            released_at=now,
-            reserved_node=None,
-            edition=Allocation.edition + 1,
-        )
-    )
-    session.execute(changed)
-    session.refresh(allocation)
-    say(session, "allocation.failed", allocation, now=now)
-
-
-def say(session: Session, kind: str, allocation: Allocation, *, now: datetime) -> None:
-    """Write an event about an allocation in the transaction of the deed."""
-    events.record(
-        session,
-        kind,
-        subject_kind="allocation",
-        subject_id=allocation.allocation_id,
-        data=_event_data(allocation),
-        now=now,
-        team=allocation.team_id,
-        namespace=allocation.namespace,
-    )
-
-
-def _event_data(allocation: Allocation) -> dict[str, Any]:
-    cost = allocation.cost_per_hour
-    return {
-        "allocationId": allocation.allocation_id,
-        "phase": allocation.phase.value,
-        "namespace": allocation.namespace,
-        "podName": allocation.pod_name,
-        "teamId": allocation.team_id,
-        "nodeName": allocation.node_name,
-        "allocatedResource": allocation.allocated_resource,
-        "costPerHour": None if cost is None else float(cost),
-        "message": allocation.message,
-    }
-
-
-def _audit(
-    session: Session, principal: Principal, action: str, allocation: Allocation, *, now: datetime
-) -> None:
-    auth.record(
-        session,
-        principal,
-        action=action,
-        target_kind="allocation",
-        target_id=allocation.allocation_id,
-        after={"phase": allocation.phase.value, "resource": allocation.allocated_resource},
-        now=now,
-    )

@@ -38,6 +38,7 @@ class SlicePlanner:
             return None
         if ask.count == 1:
             found = self._first(view.mig, profiles, _pools(view, ask, kept_nodes))
+            slices: Sequence[Slice] | Refusal
             slices = [_slice(view, found, 0)] if isinstance(found, Choice) else found
         else:
             slices = self._on_one_node(view, ask, profiles, kept_nodes)

@@ -53,7 +53,8 @@ def _database(request: Request) -> dict[str, Any]:
         with serving.database.read() as session:
             session.execute(text("SELECT 1"))
     except SQLAlchemyError as failure:
-        log.error("GPU database does not answer: %s", str(failure).splitlines()[0])
+        reason = str(failure).splitlines()[0]
+        log.warning("GPU database does not answer: %s", reason)
         return {"status": "DOWN", "details": {"database": engine}}
     return {"status": "UP", "details": {"database": engine}}
 

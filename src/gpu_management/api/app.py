@@ -8,8 +8,8 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from gpu_management import __version__
+from gpu_management.allocations.office import Office
 from gpu_management.allocations.routes import router as allocations
-from gpu_management.allocations.service import Office
 from gpu_management.api import actuator, errors, openapi, pages
 from gpu_management.api.limits import RateLimit
 from gpu_management.api.middleware import ContextPath, Observe

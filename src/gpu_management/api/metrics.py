@@ -52,7 +52,7 @@ def _allocations(session: Session, registry: CollectorRegistry) -> None:
     failed = select(Allocation.failure_reason, func.count()).where(
         Allocation.failure_reason.is_not(None)
     )
-    counted = dict.fromkeys(FAILURE_REASONS, 0)
+    counted: dict[str | None, int] = dict.fromkeys(FAILURE_REASONS, 0)
     counted |= dict(session.execute(failed.group_by(Allocation.failure_reason)).tuples().all())
     for reason, count in counted.items():
         failures.labels(reason).inc(count)
@@ -81,7 +81,7 @@ def _devices(session: Session, registry: CollectorRegistry) -> None:
         "gpu_held_milli", "Thousandths of GPUs that are held.", ["model"], registry=registry
     )
     for group in fleet_groups(session):
-        by.labels(group.model_id, group.state.value).inc(group.count)
+        by.labels(group.model_id, group.state.value).inc(group.number)
         held.labels(group.model_id).inc(int(group.held_milli))
 
 

@@ -74,7 +74,7 @@ def install(app: FastAPI) -> None:
             app.openapi_schema = _document(app)
         return app.openapi_schema
 
-    app.openapi = make  # type: ignore[method-assign] - FastAPI's documented way
+    app.openapi = make  # type: ignore[method-assign]  # the way FastAPI documents
 
 
 def _document(app: FastAPI) -> dict[str, Any]:

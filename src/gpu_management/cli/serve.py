@@ -14,10 +14,10 @@ import uvicorn
 from gpu_management import __version__
 from gpu_management.cli import wiring
 from gpu_management.core import logs
+from gpu_management.core.schema import DatabaseTooNew
 from gpu_management.core.settings import Settings, auth_enforced
 from gpu_management.core.settings_items import SettingsError
 from gpu_management.core.settings_load import Loaded, bind_check, load
-from gpu_management.migrations.run import DatabaseTooNew
 from gpu_management.simulate import fleets
 
 EXIT_USAGE = 2

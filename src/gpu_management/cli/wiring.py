@@ -7,8 +7,9 @@ import anyio
 from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
+from gpu_management.allocations.admission import admit_team
+from gpu_management.allocations.office import Office
 from gpu_management.allocations.placer import Placer
-from gpu_management.allocations.service import Office
 from gpu_management.api.app import Parts, create_app
 from gpu_management.auth import jobs as auth_jobs
 from gpu_management.auth.access import parse_role
@@ -20,11 +21,11 @@ from gpu_management.controller.loops import Job, Loops, allocation_jobs
 from gpu_management.core.clock import Clock, utc_now
 from gpu_management.core.database import Database, open_database
 from gpu_management.core.http import Runtime
+from gpu_management.core.schema import upgrade
 from gpu_management.core.settings import Settings, auth_enforced
 from gpu_management.costs.service import Desk
 from gpu_management.devices import service as devices
 from gpu_management.mig import service as mig
-from gpu_management.migrations.run import upgrade
 from gpu_management.rates import service as rates
 from gpu_management.rates.pricing import SliceRule
 
@@ -102,7 +103,12 @@ def security_of(settings: Settings, database: Database) -> tuple[Security, list[
         authenticators.append(mounted)
         seconds = settings.scheduling.api_keys_seconds
         jobs.append(
-            Job("api-keys", seconds, lambda _: auth_jobs.reload_mounted_keys(mounted), True)
+            Job(
+                "api-keys",
+                seconds,
+                lambda _: auth_jobs.reload_mounted_keys(mounted),
+                everywhere=True,
+            )
         )
     security = Security(
         mode=Mode.ENFORCED if auth_enforced(settings) else Mode.DISABLED,
@@ -136,6 +142,7 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     keeper = rates.BookKeeper(SliceRule(settings.billing.slice_rule))
     office = Office(
         Placer(settings.cluster.name, keeper=keeper),
+        checks=(admit_team,),
         aging_seconds=settings.allocations.aging_seconds,
     )
     with database.read() as session:

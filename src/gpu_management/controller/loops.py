@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from sqlalchemy.exc import SQLAlchemyError
 
 from gpu_management.allocations import jobs as allocations
-from gpu_management.allocations.service import Office
+from gpu_management.allocations.office import Office
 from gpu_management.controller.leader import Leader
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
@@ -74,7 +74,7 @@ class Loops:
             job.run(self._clock())
         except (Problem, SQLAlchemyError, OSError) as failure:
             JOB_FAILURES.labels(job.name).inc()
-            log.error("GPU job %s failed, will run again: %s", job.name, failure)
+            log.warning("GPU job %s failed, will run again: %s", job.name, failure)
         finally:
             JOB_SECONDS.labels(job.name).observe(time.perf_counter() - started)
 

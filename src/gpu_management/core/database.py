@@ -18,6 +18,8 @@ from sqlalchemy import (
     Enum,
     Integer,
     MetaData,
+    Row,
+    Select,
     Text,
     create_engine,
     event,
@@ -39,6 +41,12 @@ _NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of a query with many columns, read by name."""
+
+AnySelect = Select[*tuple[Any, ...]]
+"""A query with many columns."""
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -119,7 +127,8 @@ class JsonText(TypeDecorator[Any]):
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """Surrogate key; SQLite numbers rows only in an INTEGER column."""
 
-Flag = Boolean().with_variant(oracle.NUMBER(1, 0), "oracle")
+_ORACLE_FLAG: TypeEngine[Any] = oracle.NUMBER(1, 0)  # type: ignore[no-untyped-call]
+Flag = Boolean().with_variant(_ORACLE_FLAG, "oracle")
 """Yes or no; Oracle before 23 has no BOOLEAN."""
 
 

@@ -39,7 +39,8 @@ def analysis(
     days: Days = 30,
 ) -> Any:
     """Return what was spent, by team, user, namespace, model, workload type and day."""
-    return service.analysis(session, desk, days=days, principal=principal, now=now)
+    reader = service.Reader(principal)
+    return service.analysis(session, desk, days=days, reader=reader, now=now)
 
 
 @router.get(
@@ -57,7 +58,5 @@ def own(
     days: Days = 30,
 ) -> Any:
     """Return what the caller's team spent (D-08)."""
-    permission = Permission.OWN_COST_READ
-    return service.analysis(
-        session, desk, days=days, principal=principal, permission=permission, now=now
-    )
+    reader = service.Reader(principal, Permission.OWN_COST_READ)
+    return service.analysis(session, desk, days=days, reader=reader, now=now)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Hold
@@ -16,7 +16,7 @@ from gpu_management.allocations.queries import priced, scoped
 from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second
-from gpu_management.core.database import MICROS
+from gpu_management.core.database import MICROS, AnyRow
 from gpu_management.devices.models import Device, Model
 from gpu_management.rates.book import Book
 from gpu_management.rates.service import BookKeeper
@@ -32,13 +32,29 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """The stretch [since, until) that is costed, in whole seconds."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who asks, and under which permission: it limits the rows (SEC-12)."""
+
+    principal: Principal
+    permission: Permission = Permission.COST_READ
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """The cost of one hold on one day of the billing time zone, in micros; None: no price."""
 
     day: date
     micros: int | None
     seconds: int
-    hold: Row[Any]
+    hold: AnyRow
 
 
 def day_start(day: date, zone: ZoneInfo) -> datetime:
@@ -50,13 +66,12 @@ def pieces(
     session: Session,
     book: Book,
     zone: ZoneInfo,
+    window: Window,
     *,
-    since: datetime,
-    until: datetime,
-    principal: Principal | None = None,
-    permission: Permission = Permission.COST_READ,
+    reader: Reader | None = None,
 ) -> Iterator[Piece]:
-    """Yield every hold's cost per day within [since, until); pieces add up to the whole."""
+    """Yield every hold's cost per day within a window; pieces add up to the whole."""
+    since, until = window.since, window.until
     query = (
         select(
             Hold.milli,
@@ -75,8 +90,8 @@ def pieces(
         .join(Allocation, Allocation.allocation_id == Hold.allocation_id)
         .where(Hold.started_at < until, or_(Hold.ended_at.is_(None), Hold.ended_at > since))
     )
-    if principal is not None:
-        query = scoped(query, principal, permission)
+    if reader is not None:
+        query = scoped(query, reader.principal, reader.permission)
     days = [(day, *_bounds(day, zone, since, until)) for day in _days(since, until, zone)]
     for hold in session.execute(query):
         yield from _pieces_of(hold, book, days, until)
@@ -85,7 +100,7 @@ def pieces(
 _Day = tuple[date, datetime, datetime]
 
 
-def _pieces_of(hold: Row[Any], book: Book, days: list[_Day], until: datetime) -> Iterator[Piece]:
+def _pieces_of(hold: AnyRow, book: Book, days: list[_Day], until: datetime) -> Iterator[Piece]:
     ended = min(hold.ended_at or until, until)
     thing = priced(hold)
     for day, starts, ends in days:
@@ -120,7 +135,7 @@ def today_and_month(session: Session, desk: Desk, *, now: datetime) -> dict[str,
     book = desk.keeper.book(session)
     spent: dict[date, int] = defaultdict(int)
     if month < until:
-        for piece in pieces(session, book, desk.zone, since=month, until=until):
+        for piece in pieces(session, book, desk.zone, Window(month, until)):
             spent[piece.day] += piece.micros or 0
     return {
         "daily_cost": _money(spent.get(today, 0)),
@@ -129,34 +144,19 @@ def today_and_month(session: Session, desk: Desk, *, now: datetime) -> dict[str,
 
 
 def analysis(
-    session: Session,
-    desk: Desk,
-    *,
-    days: int,
-    principal: Principal,
-    permission: Permission = Permission.COST_READ,
-    now: datetime,
+    session: Session, desk: Desk, *, days: int, reader: Reader, now: datetime
 ) -> dict[str, Any]:
     """Return the spending of the last `days` days up to now (DTO-13).
 
     Every grouping sums to the total to the millionth. Time without a price is told apart.
     """
-    until = whole_second(now)
     first = now.astimezone(desk.zone).date() - timedelta(days=days - 1)
-    since = day_start(first, desk.zone)
+    window = Window(day_start(first, desk.zone), whole_second(now))
     found = _Totals()
     book = desk.keeper.book(session)
-    for piece in pieces(
-        session,
-        book,
-        desk.zone,
-        since=since,
-        until=until,
-        principal=principal,
-        permission=permission,
-    ):
+    for piece in pieces(session, book, desk.zone, window, reader=reader):
         found.add(piece)
-    return found.shown(desk, first=first, days=days, since=since, until=until)
+    return found.shown(desk, window, first=first, days=days)
 
 
 class _Totals:
@@ -182,14 +182,17 @@ class _Totals:
         for dimension, sums in self.by.items():
             sums[_name(getattr(piece.hold, dimension))] += piece.micros
 
-    def shown(
-        self, desk: Desk, *, first: date, days: int, since: datetime, until: datetime
-    ) -> dict[str, Any]:
+    def shown(self, desk: Desk, window: Window, *, first: date, days: int) -> dict[str, Any]:
         daily = Decimal(self.micros) / days / MICROS
         hours = Decimal(self.milli_seconds) / 3_600_000
         unpriced = Decimal(self.unpriced_milli_seconds) / 3_600_000
         shown = {
-            "period": {"days": days, "start": since, "end": until, "timezone": desk.zone.key},
+            "period": {
+                "days": days,
+                "start": window.since,
+                "end": window.until,
+                "timezone": desk.zone.key,
+            },
             "currency": desk.currency,
             "total_cost": _money(self.micros),
             "gpu_hours": round(float(hours), 6),

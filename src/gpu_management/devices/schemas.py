@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from gpu_management.core.wire import Instant, Moment, WireInt, WireModel, WireRequest
 from gpu_management.devices.models import DeviceState
@@ -40,8 +40,8 @@ class DeviceTold(WireRequest):
 class DeviceCreate(DeviceTold):
     """A device to put into the fleet; an unknown node is created with it."""
 
-    model_config = {
-        "json_schema_extra": {
+    model_config = ConfigDict(
+        json_schema_extra={
             "examples": [
                 {
                     "nodeName": "gpu-worker-1",
@@ -51,7 +51,7 @@ class DeviceCreate(DeviceTold):
                 }
             ]
         }
-    }
+    )
 
     node_name: str = Field(pattern=_NAME, max_length=253)
     device_index: WireInt = Field(ge=0, le=MAX_INDEX)

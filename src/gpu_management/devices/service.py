@@ -1,7 +1,7 @@
 """The verbs of the inventory: register, change, remove, take and give devices."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -237,11 +237,13 @@ def _new_node(
     )
 
 
-def _write_told(row: object, facts: object, *, skip: tuple[str, ...] = ()) -> None:
-    for name in facts.__slots__:  # type: ignore[attr-defined] - frozen slots dataclasses only
-        value = getattr(facts, name)
-        if value is not None and name not in skip:
-            setattr(row, name, value)
+def _write_told(
+    row: Node | Device, facts: NodeFacts | DeviceFacts, *, skip: tuple[str, ...] = ()
+) -> None:
+    for told in fields(facts):
+        value = getattr(facts, told.name)
+        if value is not None and told.name not in skip:
+            setattr(row, told.name, value)
 
 
 def register(
@@ -309,7 +311,9 @@ def _match_model(session: Session, facts: DeviceFacts) -> Model:
 def _check_mig(model: Model, facts: DeviceFacts) -> None:
     if facts.mig_enabled and model.mig_geometry is None:
         message = f"{model.model_name} has no MIG"
-        raise DeviceInvalid(message, errors=[FieldError("migEnabled", "mig", message, True)])
+        raise DeviceInvalid(
+            message, errors=[FieldError("migEnabled", "mig", message, rejected=True)]
+        )
 
 
 def _check_free(session: Session, name: str, uuid: str | None) -> None:

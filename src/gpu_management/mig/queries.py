@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.devices.models import Device, DeviceState, Model, Node
 from gpu_management.mig.geometry import Geometry, Placement, load_geometries
 from gpu_management.mig.layout import free_starts
 from gpu_management.mig.models import MigInstance
 
 
-def instance_rows() -> Select[Any]:
+def instance_rows() -> AnySelect:
     """Return the query of live instances with device and node."""
     return (
         select(
@@ -38,7 +39,7 @@ def instance_rows() -> Select[Any]:
     )
 
 
-def shown(row: Row[Any], allocation_id: str | None) -> dict[str, Any]:
+def shown(row: AnyRow, allocation_id: str | None) -> dict[str, Any]:
     """Return an instance as the wire shows it."""
     fields = dict(row._mapping)
     fields["status"] = "ALLOCATED" if fields["held"] else "AVAILABLE"
@@ -68,9 +69,9 @@ def list_profiles(session: Session, model_id: str | None) -> list[dict[str, Any]
     if model_id is not None:
         models = models.where(Model.model_id == model_id)
     layouts = _layouts(session)
-    found = []
+    found: list[dict[str, Any]] = []
     for model, key in session.execute(models.order_by(Model.model_id)):
-        geometry = load_geometries()[key]
+        geometry = load_geometries()[key or ""]
         mine = [pair for pair in layouts if pair[0] == model]
         found.extend(_profile(model, geometry, profile.name, mine) for profile in geometry.profiles)
     return found

@@ -1,9 +1,13 @@
 """Wire shapes of MIG (DTO-07, DTO-08)."""
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from gpu_management.core.wire import Moment, WireInt, WireModel, WireRequest
 from gpu_management.mig.geometry import Placement
+
+_TWO_HALVES: dict[str, JsonValue] = {
+    "placements": [{"profile": "3g.40gb", "start": 0}, {"profile": "3g.40gb", "start": 4}]
+}
 
 
 class PlacementInfo(WireModel):
@@ -52,7 +56,7 @@ class Instance(WireModel):
 class InstanceCreate(WireRequest):
     """A slice to carve; without a start, the first legal place."""
 
-    model_config = {"json_schema_extra": {"examples": [{"profile": "1g.10gb"}]}}
+    model_config = ConfigDict(json_schema_extra={"examples": [{"profile": "1g.10gb"}]})
 
     profile: str = Field(min_length=1, max_length=24)
     start: WireInt | None = Field(default=None, ge=0, le=11)
@@ -68,18 +72,7 @@ class PlacementAsk(WireRequest):
 class LayoutApply(WireRequest):
     """The layout a device shall have; instances in use must be part of it."""
 
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "placements": [
-                        {"profile": "3g.40gb", "start": 0},
-                        {"profile": "3g.40gb", "start": 4},
-                    ]
-                }
-            ]
-        }
-    }
+    model_config = ConfigDict(json_schema_extra={"examples": [_TWO_HALVES]})
 
     placements: list[PlacementAsk] = Field(max_length=12)
     dry_run: bool = Field(default=False, description="Only say what would change.")

@@ -146,8 +146,9 @@ def create(
         MigNotEnabled: the device is whole.
         MigLayoutIllegal: unknown profile, or no legal place beside what exists.
     """
-    geometry = _cuttable(session, device)
     revision = devices.lock(session, device.cluster_name)
+    session.refresh(device)
+    geometry = _cuttable(session, device)
     existing = _placements(instances_of(session, device.id))
     placement = Placement(profile, _start(geometry, existing, profile, start))
     _check(geometry, [*existing, placement])
@@ -190,10 +191,14 @@ def destroy(session: Session, instance: MigInstance, *, now: datetime) -> None:
 
     Raises:
         MigInstanceInUse: somebody holds it.
+        MigInstanceNotFound: somebody else removed it meanwhile.
     """
     device = session.get_one(Device, instance.device_id)
     revision = devices.lock(session, device.cluster_name)
+    session.refresh(device)
     session.refresh(instance)
+    if instance.destroyed_at is not None:
+        raise MigInstanceNotFound(f"{instance.mig_id} is gone already")
     if instance.held:
         raise MigInstanceInUse(f"{instance.mig_id} is held by an allocation; release that first")
     _destroy(session, instance, now=now)
@@ -218,8 +223,9 @@ def preview(session: Session, device: Device, wanted: Sequence[Placement]) -> La
     for instance in destroyed:
         if instance.held:
             raise MigInstanceInUse(
-                f"{instance.mig_id} is held and not part of the layout: keep {instance.profile_name}"
-                f" at {instance.placement_start}, or release its allocation first"
+                f"{instance.mig_id} is held and not part of the layout: keep"
+                f" {instance.profile_name} at {instance.placement_start},"
+                " or release its allocation first"
             )
     standing = _placements(kept)
     created = [placement for placement in canonical if placement not in standing]
@@ -325,13 +331,28 @@ def _set_held(session: Session, instance_pk: int, *, held: bool) -> None:
         raise StaleDecision(f"MIG instance {instance_pk} is not {'idle' if held else 'held'}")
 
 
-def record_layout(session: Session, device: Device, *, now: datetime) -> None:
-    """Close the open stretch of the layout history and begin one with the present layout."""
-    moment = whole_second(now)
+def remove_device(session: Session, device: Device, *, now: datetime) -> None:
+    """Take a device out of the fleet with its idle instances; its history stays.
+
+    Raises:
+        DeviceInUse: somebody holds it.
+    """
+    devices.remove(session, device, now=now)
+    for instance in instances_of(session, device.id):
+        _destroy(session, instance, now=now)
+    _close_layout(session, device, now=now)
+
+
+def _close_layout(session: Session, device: Device, *, now: datetime) -> None:
     for stretch in session.scalars(select(MigLayout).where(MigLayout.open_device_id == device.id)):
-        stretch.ended_at = max(moment, stretch.started_at)
+        stretch.ended_at = max(whole_second(now), stretch.started_at)
         stretch.open_device_id = None
     session.flush()
+
+
+def record_layout(session: Session, device: Device, *, now: datetime) -> None:
+    """Close the open stretch of the layout history and begin one with the present layout."""
+    _close_layout(session, device, now=now)
     session.add(
         MigLayout(
             device_id=device.id,
@@ -341,7 +362,7 @@ def record_layout(session: Session, device: Device, *, now: datetime) -> None:
                 {"profile": i.profile_name, "start": i.placement_start}
                 for i in instances_of(session, device.id)
             ],
-            started_at=moment,
+            started_at=whole_second(now),
         )
     )
 

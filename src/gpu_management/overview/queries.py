@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Hold
 from gpu_management.auth.access import visible_team
 from gpu_management.auth.principals import Principal
+from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.core.paging import Listing, Page, list_rows
 from gpu_management.devices.models import Device, DeviceState, DeviceStatus, Model, Node
 from gpu_management.devices.status import status_of
@@ -19,6 +20,20 @@ from gpu_management.mig.models import MigInstance
 _IN_ONE_QUERY = 500
 _UNMEASURED = dict.fromkeys(
     ("memory_used_mb", "temperature", "gpu_utilization", "power_draw_w"), None
+)
+
+_NODE_FIELDS = (
+    "node_name",
+    "cluster_name",
+    "ip",
+    "zone",
+    "driver_version",
+    "cuda_version",
+    "kubelet_version",
+    "labels",
+    "cpu_total_milli",
+    "memory_total_mib",
+    "last_seen_at",
 )
 
 DEVICE_SORTS = {
@@ -40,7 +55,7 @@ class DeviceFilter:
     mig_mode: bool | None = None
 
 
-def device_rows() -> Select[Any]:
+def device_rows() -> AnySelect:
     """Return the query of live devices with node and model."""
     return (
         select(
@@ -88,7 +103,7 @@ def list_devices(
     return Listing(shown, listing.total, listing.next_cursor)
 
 
-def _filtered(query: Select[Any], asked: DeviceFilter) -> Select[Any]:
+def _filtered(query: AnySelect, asked: DeviceFilter) -> AnySelect:
     if asked.node_name is not None:
         query = query.where(Node.node_name == asked.node_name)
     if asked.model_id is not None:
@@ -110,15 +125,13 @@ def _has_status(status: DeviceStatus) -> Any:
 
 
 def show_devices(
-    session: Session, rows: Sequence[Row[Any]], *, principal: Principal
+    session: Session, rows: Sequence[AnyRow], *, principal: Principal
 ) -> list[dict[str, Any]]:
     """Return device rows as the wire shows them."""
-    keys = [row.id for row in rows]
     held = [row.id for row in rows if row.held_milli]
     cut = [row.id for row in rows if row.mig_enabled]
     holders = _holders(session, held, principal=principal)
     summaries = _summaries(session, cut)
-    assert len(keys) == len(rows)  # noqa: S101 - one key a row
     return [
         device_fields(row)
         | {"allocations": holders.get(row.id, []), "mig_summary": summaries.get(row.id)}
@@ -126,7 +139,7 @@ def show_devices(
     ]
 
 
-def device_fields(row: Row[Any]) -> dict[str, Any]:
+def device_fields(row: AnyRow) -> dict[str, Any]:
     """Return the fields of one device without holders and slices."""
     fields: dict[str, Any] = dict(row._mapping)
     fields |= _UNMEASURED
@@ -209,13 +222,13 @@ def list_nodes(session: Session, cluster_name: str, *, page: Page) -> Listing:
     return Listing(shown, listing.total, listing.next_cursor)
 
 
-def _capacity(session: Session, node_pks: Sequence[int]) -> dict[int, list[Row[Any]]]:
-    found: dict[int, list[Row[Any]]] = defaultdict(list)
+def _capacity(session: Session, node_pks: Sequence[int]) -> dict[int, list[AnyRow]]:
+    found: dict[int, list[AnyRow]] = defaultdict(list)
     query = select(
         Device.node_id,
         Device.model_id,
         Device.state,
-        func.count().label("count"),
+        func.count().label("number"),
         func.sum(1000 - Device.held_milli).label("free_milli"),
         func.count().filter(Device.held_milli == 0).label("idle"),
     ).where(Device.live_id.is_not(None))
@@ -226,13 +239,11 @@ def _capacity(session: Session, node_pks: Sequence[int]) -> dict[int, list[Row[A
     return found
 
 
-def node_fields(node: Node, capacity: Sequence[Row[Any]]) -> dict[str, Any]:
+def node_fields(node: Node, capacity: Sequence[AnyRow]) -> dict[str, Any]:
     """Return a node as the wire shows it."""
     ready = [row for row in capacity if row.state is DeviceState.READY]
-    count = sum(row.count for row in capacity)
-    same = ("node_name", "cluster_name", "ip", "zone", "driver_version", "cuda_version")
-    same += ("kubelet_version", "labels", "cpu_total_milli", "memory_total_mib", "last_seen_at")
-    fields = {name: getattr(node, name) for name in same}
+    count = sum(row.number for row in capacity)
+    fields: dict[str, Any] = {name: getattr(node, name) for name in _NODE_FIELDS}
     return fields | {
         "node_id": node.id,
         "status": "READY" if node.is_schedulable else "CORDONED",
@@ -247,7 +258,7 @@ def node_fields(node: Node, capacity: Sequence[Row[Any]]) -> dict[str, Any]:
     }
 
 
-def node_capacity(session: Session, node: Node) -> list[Row[Any]]:
+def node_capacity(session: Session, node: Node) -> list[AnyRow]:
     """Return the GPUs of one node, counted by model and state."""
     return _capacity(session, [node.id]).get(node.id, [])
 

@@ -68,6 +68,7 @@ def overview(
     cluster: ClusterName,
     desk: DeskDep,
     now: Now,
+    *,
     nodes: Annotated[bool, Query(description="Count by node as well.")] = True,
 ) -> Any:
     """Return devices, slices, memory, allocations and money of the whole fleet."""

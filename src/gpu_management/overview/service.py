@@ -6,17 +6,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Integer, Row, case, cast, func, select
+from sqlalchemy import Integer, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Phase
+from gpu_management.core.database import AnyRow
 from gpu_management.costs import service as costs
 from gpu_management.devices.models import Device, DeviceState, DeviceStatus, Model, Node
 from gpu_management.devices.status import status_of
 from gpu_management.mig.models import MigInstance
 
 
-def fleet_groups(session: Session) -> Sequence[Row[Any]]:
+def fleet_groups(session: Session) -> Sequence[AnyRow]:
     """Return devices counted by node, model, state, MIG mode and whether they are held."""
     is_held = cast(case((Device.held_milli > 0, 1), else_=0), Integer)
     query = (
@@ -26,7 +27,7 @@ def fleet_groups(session: Session) -> Sequence[Row[Any]]:
             Device.state,
             Device.mig_enabled,
             is_held.label("is_held"),
-            func.count().label("count"),
+            func.count().label("number"),
             func.sum(Device.held_milli).label("held_milli"),
         )
         .where(Device.live_id.is_not(None))
@@ -47,9 +48,9 @@ def overview(
     groups = fleet_groups(session)
     models = {row.model_id: row for row in session.execute(_models())}
     status = _by_status(groups)
-    total = sum(g.count for g in groups)
+    total = sum(g.number for g in groups)
     held = int(sum(g.held_milli for g in groups))
-    able = sum(g.count for g in groups if g.state is DeviceState.READY)
+    able = sum(g.number for g in groups if g.state is DeviceState.READY)
     held_able = int(sum(g.held_milli for g in groups if g.state is DeviceState.READY))
     slices, held_slices = _slices(session)
     phases = _phases(session)
@@ -64,7 +65,7 @@ def overview(
         "total_mig_instances": slices,
         "available_mig_instances": slices - held_slices,
         "allocated_mig_instances": held_slices,
-        "total_memory_gb": sum(g.count * models[g.model_id].memory_gb for g in groups),
+        "total_memory_gb": sum(g.number * models[g.model_id].memory_gb for g in groups),
         "allocated_memory_gb": _held_memory(groups, models),
         "average_utilization": None,
         "average_temperature": None,
@@ -84,14 +85,14 @@ def _models() -> Any:
     return select(Model.model_id, Model.model_name, Model.memory_gb)
 
 
-def _by_status(groups: Sequence[Row[Any]]) -> Counter[DeviceStatus]:
+def _by_status(groups: Sequence[AnyRow]) -> Counter[DeviceStatus]:
     counts: Counter[DeviceStatus] = Counter()
     for group in groups:
-        counts[_status(group)] += group.count
+        counts[_status(group)] += group.number
     return counts
 
 
-def _status(group: Row[Any]) -> DeviceStatus:
+def _status(group: AnyRow) -> DeviceStatus:
     return status_of(group.state, mig_enabled=group.mig_enabled, held_milli=group.is_held)
 
 
@@ -99,9 +100,9 @@ def _status_fields(status: Counter[DeviceStatus]) -> dict[str, int]:
     return {f"{one.value.lower()}_devices": status[one] for one in DeviceStatus}
 
 
-def _held_memory(groups: Sequence[Row[Any]], models: dict[str, Row[Any]]) -> float:
+def _held_memory(groups: Sequence[AnyRow], models: dict[str, AnyRow]) -> float:
     milli_gb = sum(int(g.held_milli) * models[g.model_id].memory_gb for g in groups)
-    return milli_gb / 1000
+    return float(milli_gb) / 1000
 
 
 def _slices(session: Session) -> tuple[int, int]:
@@ -122,7 +123,7 @@ def _hourly(session: Session) -> Decimal:
     return session.scalar(query) or Decimal(0)
 
 
-def _by_model(groups: Sequence[Row[Any]], models: dict[str, Row[Any]]) -> list[dict[str, Any]]:
+def _by_model(groups: Sequence[AnyRow], models: dict[str, AnyRow]) -> list[dict[str, Any]]:
     found = []
     for model_id in sorted({g.model_id for g in groups}):
         mine = [g for g in groups if g.model_id == model_id]
@@ -138,8 +139,8 @@ def _by_model(groups: Sequence[Row[Any]], models: dict[str, Row[Any]]) -> list[d
     return found
 
 
-def _by_node(session: Session, groups: Sequence[Row[Any]]) -> list[dict[str, Any]]:
-    by_node: dict[int, list[Row[Any]]] = {}
+def _by_node(session: Session, groups: Sequence[AnyRow]) -> list[dict[str, Any]]:
+    by_node: dict[int, list[AnyRow]] = {}
     for group in groups:
         by_node.setdefault(group.node_id, []).append(group)
     names = select(Node.id, Node.node_name).order_by(Node.node_name)
@@ -148,13 +149,13 @@ def _by_node(session: Session, groups: Sequence[Row[Any]]) -> list[dict[str, Any
     ]
 
 
-def _counts(groups: Sequence[Row[Any]]) -> dict[str, int]:
+def _counts(groups: Sequence[AnyRow]) -> dict[str, int]:
     ready = [g for g in groups if g.state is DeviceState.READY]
     return {
-        "total": sum(g.count for g in groups),
-        "available": sum(g.count for g in ready if not g.is_held),
-        "allocated": sum(g.count for g in groups if g.is_held),
-        "failed": sum(g.count for g in groups if g.state is DeviceState.FAILED),
+        "total": sum(g.number for g in groups),
+        "available": sum(g.number for g in ready if not g.is_held),
+        "allocated": sum(g.number for g in groups if g.is_held),
+        "failed": sum(g.number for g in groups if g.state is DeviceState.FAILED),
         "held_milli": int(sum(g.held_milli for g in groups)),
     }
 
@@ -163,13 +164,13 @@ def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
     """Return the totals of the devices by status, model and node (DTO-06)."""
     groups = fleet_groups(session)
     models = {row.model_id: row for row in session.execute(_models())}
-    total = sum(g.count for g in groups)
-    able = sum(g.count for g in groups if g.state is DeviceState.READY)
+    total = sum(g.number for g in groups)
+    able = sum(g.number for g in groups if g.state is DeviceState.READY)
     held = sum(int(g.held_milli) for g in groups)
-    cut = sum(g.count for g in groups if g.mig_enabled)
+    cut = sum(g.number for g in groups if g.mig_enabled)
     by_model: Counter[str] = Counter()
     for group in groups:
-        by_model[group.model_id] += group.count
+        by_model[group.model_id] += group.number
     return {
         "total": total,
         "by_status": {one.value: count for one, count in _by_status(groups).items()},
@@ -177,7 +178,7 @@ def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
         "by_node": {row["node_name"]: row["total"] for row in _by_node(session, groups)},
         "allocation_rate_pct": round(held / (able * 10), 2) if able else None,
         "mig_share_pct": round(100 * cut / total, 2) if total else None,
-        "memory_total_gb": sum(g.count * models[g.model_id].memory_gb for g in groups),
+        "memory_total_gb": sum(g.number * models[g.model_id].memory_gb for g in groups),
         "average_utilization": None,
         "p95_utilization": None,
         "generated_at": now,

@@ -71,16 +71,14 @@ def create(
 ) -> Any:
     """Set what a model or one of its MIG profiles costs from a moment on."""
     note_unknown(request, response, body)
-    rate = service.set_rate(
-        session,
+    price = service.Price(
         body.model_id,
+        body.cost_per_hour,
         profile_name=body.profile_name,
-        cost_per_hour=body.cost_per_hour,
         effective_from=body.effective_from,
         note=body.note,
-        principal=principal,
-        now=now,
     )
+    rate = service.set_rate(session, price, principal=principal, now=now)
     return _shown(rate, request)
 
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from gpu_management.core.wire import Amount, Instant, Moment, WireModel, WireRequest
 
@@ -10,9 +10,9 @@ from gpu_management.core.wire import Amount, Instant, Moment, WireModel, WireReq
 class RateCreate(WireRequest):
     """A price per hour from a moment on."""
 
-    model_config = {
-        "json_schema_extra": {"examples": [{"modelId": "h100-sxm5-80gb", "costPerHour": 2.95}]}
-    }
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"modelId": "h100-sxm5-80gb", "costPerHour": 2.95}]}
+    )
 
     model_id: str = Field(max_length=63)
     profile_name: str | None = Field(

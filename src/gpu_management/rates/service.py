@@ -1,5 +1,6 @@
 """The verbs of the price book: seed it, read it, set a price."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from gpu_management.auth import service as auth
 from gpu_management.auth.access import Permission, check
 from gpu_management.auth.principals import Principal
-from gpu_management.core.clock import whole_second
+from gpu_management.core.clock import whole_second, wire_time
 from gpu_management.core.database import MICROS
 from gpu_management.core.problems import FieldError
 from gpu_management.devices import service as devices
@@ -74,17 +75,18 @@ def read_book(session: Session, *, rule: SliceRule = SliceRule.DOMINANT_SHARE) -
     return Book(rows, rule=rule)
 
 
-def set_rate(
-    session: Session,
-    model_id: str,
-    *,
-    profile_name: str | None,
-    cost_per_hour: Decimal,
-    effective_from: datetime | None,
-    note: str | None = None,
-    principal: Principal,
-    now: datetime,
-) -> Rate:
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price to set: of a model, or of one of its MIG profiles; from now, or from a moment."""
+
+    model_id: str
+    cost_per_hour: Decimal
+    profile_name: str | None = None
+    effective_from: datetime | None = None
+    note: str | None = None
+
+
+def set_rate(session: Session, price: Price, *, principal: Principal, now: datetime) -> Rate:
     """Set a price from a moment on; the past keeps its own.
 
     Raises:
@@ -93,31 +95,36 @@ def set_rate(
         RateExists: there is a price from that very moment.
     """
     check(principal, Permission.RATES_WRITE)
-    model = devices.find_model(session, model_id)
-    if profile_name is not None:
-        _check_profile(model, profile_name)
-    since = _since(effective_from, now)
-    _check_vacant(session, model_id, profile_name, since)
+    model = devices.find_model(session, price.model_id)
+    if price.profile_name is not None:
+        _check_profile(model, price.profile_name)
+    since = _since(price.effective_from, now)
+    _check_vacant(session, price.model_id, price.profile_name, since)
     rate = Rate(
-        model_id=model_id,
-        profile_name=profile_name or WHOLE_CARD,
-        cost_per_hour=cost_per_hour,
+        model_id=price.model_id,
+        profile_name=price.profile_name or WHOLE_CARD,
+        cost_per_hour=price.cost_per_hour,
         effective_from=since,
         source="set",
-        note=note,
+        note=price.note,
         created_by=principal.name,
         created_at=now,
     )
     session.add(rate)
     session.flush()
+    _tell(session, rate, principal=principal, now=now)
+    return rate
+
+
+def _tell(session: Session, rate: Rate, *, principal: Principal, now: datetime) -> None:
     data = {
-        "modelId": model_id,
-        "profileName": profile_name,
-        "costPerHour": float(cost_per_hour),
-        "effectiveFrom": since.isoformat(),
+        "modelId": rate.model_id,
+        "profileName": None if rate.profile_name == WHOLE_CARD else rate.profile_name,
+        "costPerHour": float(rate.cost_per_hour),
+        "effectiveFrom": wire_time(rate.effective_from),
     }
     events.record(
-        session, "rate.set", subject_kind="model", subject_id=model_id, data=data, now=now
+        session, "rate.set", subject_kind="model", subject_id=rate.model_id, data=data, now=now
     )
     auth.record(
         session,
@@ -128,7 +135,6 @@ def set_rate(
         after=data,
         now=now,
     )
-    return rate
 
 
 def _since(effective_from: datetime | None, now: datetime) -> datetime:

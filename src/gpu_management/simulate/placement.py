@@ -105,11 +105,10 @@ class _Tally:
 
     def count(self, request: Request, *, placed: bool) -> None:
         """Add one arrival."""
-        milli = request.total_milli if request.gpus else 0
-        self._arrived_milli += milli
+        self._arrived_milli += request.total_milli
         if placed:
             self.placed += 1
-            self._placed_milli += milli
+            self._placed_milli += request.total_milli
         load = round(100 * self._arrived_milli / self.capacity_milli)
         allocated = round(100 * self._placed_milli / self.capacity_milli, 2)
         self._seen.setdefault(load, []).append(allocated)

@@ -1,6 +1,9 @@
-"""Bring a database up to date, once, whoever else tries at the same moment."""
+"""Bring a database's schema up to date, once, whoever else tries at the same moment.
 
-from pathlib import Path
+The revisions are in the package `migrations`, which stands below everything: it is found by name.
+"""
+
+from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
@@ -20,7 +23,7 @@ class DatabaseTooNew(Exception):
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(files("gpu_management") / "migrations"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

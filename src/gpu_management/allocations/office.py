@@ -1,0 +1,46 @@
+"""What a process brings to every request: the placer, and the rules that may refuse."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from gpu_management.allocations.placer import Place, Placer
+from gpu_management.allocations.request import Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is about to be held, for those who may refuse it: `milli` thousandths of GPUs."""
+
+    ask: Ask
+    milli: int
+    cost_per_hour: Decimal | None
+    now: datetime
+
+
+AdmissionCheck = Callable[[Session, Admission], None]
+"""Asked before anything is held; raises a Problem to refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What a process brings to every request: the placer and the rules of the house."""
+
+    placer: Placer
+    checks: Sequence[AdmissionCheck] = ()
+    aging_seconds: int = 600
+
+
+def admit(session: Session, office: Office, ask: Ask, place: Place, *, now: datetime) -> None:
+    """Ask every rule of the house whether `ask` may hold `place`.
+
+    Raises:
+        Problem: one of them refuses, with its reasons.
+    """
+    milli = sum(part.milli for part in place.parts)
+    cost = office.placer.cost_per_hour(place, now=now)
+    for may_hold in office.checks:
+        may_hold(session, Admission(ask, milli, cost, now))
