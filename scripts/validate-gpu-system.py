@@ -49,10 +49,10 @@ class Api:
             data = json.dumps(body).encode()
         if self.key:
             headers["Authorization"] = "Bearer " + self.key
-        request = urllib.request.Request(
-            self.base_url + path, data=data, headers=headers, method=method
-        )
         try:
+            request = urllib.request.Request(
+                self.base_url + path, data=data, headers=headers, method=method
+            )
             with urllib.request.urlopen(request, timeout=self.timeout) as answer:
                 return answer.read().decode("utf-8", "replace")
         except urllib.error.HTTPError as refused:

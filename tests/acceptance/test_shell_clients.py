@@ -41,7 +41,7 @@ def _answering(problem: Problem) -> Iterator[str]:
             """Stay silent."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=lambda: server.serve_forever(poll_interval=0.02))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
