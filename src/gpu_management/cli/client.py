@@ -42,6 +42,10 @@ class _Busy(Exception):
         self.response = response
 
 
+# Retries would be logged to standard output, which belongs to the answer.
+stamina.instrumentation.set_on_retry_hooks(())
+
+
 class ApiClient:
     """Talks to one control plane."""
 

@@ -63,7 +63,7 @@ NODES = (
     col("NODE", "nodeName"),
     col("STATUS", "status"),
     num("GPUS FREE", _wanted),
-    num("WHOLE", lambda row: text.plain(row.get("gpuAvailable")), rank=2),
+    num("WHOLE FREE", lambda row: text.plain(row.get("gpuAvailable")), rank=2),
     col("MODELS", "gpuModels", rank=1),
     num("CPU FREE", lambda row: text.cores(row.get("cpuFreeMilli")), rank=3),
     num("MEMORY FREE", lambda row: text.gibibytes(row.get("memoryFreeMib")), rank=3),
@@ -113,7 +113,7 @@ INSTANCES = (
 ALLOCATIONS = (
     col("ALLOCATION", "allocationId"),
     col("PHASE", "phase"),
-    Column("PLACED ON", lambda row, _view: _placed(row)),
+    Column("PLACED ON", lambda row, _view: _placed(row), flexible=True),
     Column("ASKED", lambda row, _view: _ask(row), rank=5),
     col("TEAM", "teamId", rank=4),
     col("NAMESPACE", "namespace", rank=3),
@@ -140,7 +140,7 @@ STRETCHES = (
     col("STATE", "state"),
     when("FROM", "startedAt"),
     when("TO", "endedAt"),
-    col("REASON", "reason"),
+    col("REASON", "reason", flexible=True),
     col("BY", "actor", rank=1),
 )
 LAYOUTS = (
@@ -161,8 +161,8 @@ RATES = (
 )
 KEYS = (
     col("KEY", "keyId"),
-    col("NAME", "name"),
-    col("ROLES", "roles"),
+    col("NAME", "name", flexible=True),
+    col("ROLES", "roles", flexible=True),
     col("TEAM", "team", rank=3),
     col("STARTS WITH", "prefix", rank=5),
     when("EXPIRES", "expiresAt", rank=2),
@@ -181,7 +181,7 @@ AUDIT = (
     when("WHEN", "at"),
     col("WHO", "principal"),
     col("WHAT", "action"),
-    col("ON", "targetId"),
+    col("ON", "targetId", flexible=True),
     col("OUTCOME", "outcome", rank=1),
     col("FROM", "sourceAddress", rank=2),
     col("REQUEST", "requestId", rank=3),

@@ -97,6 +97,8 @@ def analysis(
 
 
 def _groups(shell: Shell, by: str, costs: dict[str, float]) -> None:
+    if not costs:
+        return
     total = sum(costs.values())
     rows = sorted(costs.items(), key=lambda item: (-item[1], item[0]))
     shell.printer.gap()

@@ -132,7 +132,11 @@ def show_config(
         rows, warnings = _settings(config, profile, settings)
         kept = [row for row in rows if not changed or row["origin"] != "default"]
         origins = [col("ORIGIN", "origin", rank=1)] if origin or changed else []
-        shown: list[Column] = [col("SETTING", "key"), col("VALUE", "value"), *origins]
+        shown: list[Column] = [
+            col("SETTING", "key"),
+            col("VALUE", "value", flexible=True),
+            *origins,
+        ]
         more = [col("VARIABLE", "env", rank=3), col("ABOUT", "description", rank=4)]
         printer = Printer(output)
         printer.rows(kept, shown + (more if output is Format.WIDE else []), empty="all default")

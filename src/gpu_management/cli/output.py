@@ -44,18 +44,22 @@ class View:
 class Column:
     """One column: how its cells read, and how soon it gives way on a narrow terminal.
 
-    `rank` 0 stays; columns of the highest rank go first.
+    `rank` 0 stays; columns of the highest rank go first. Where that is not enough, `flexible`
+    ones are cut; ids never are.
     """
 
     title: str
     cell: Callable[[Row, View], str]
     right: bool = False
     rank: int = 0
+    flexible: bool = False
 
 
-def col(title: str, field: str, *, right: bool = False, rank: int = 0) -> Column:
+def col(title: str, field: str, *, rank: int = 0, flexible: bool = False) -> Column:
     """Return a column that shows a field as it is."""
-    return Column(title, lambda row, _view: text.plain(row.get(field)), right, rank)
+    return Column(
+        title, lambda row, _view: text.plain(row.get(field)), rank=rank, flexible=flexible
+    )
 
 
 def num(title: str, cell: Callable[[Row], str], *, rank: int = 0) -> Column:
@@ -80,7 +84,7 @@ _STYLES = {
     "Allocated": "green",
     "ALLOCATED": "cyan",
     "PARTIAL": "cyan",
-    "MIG_ENABLED": "cyan",
+    "MIG": "cyan",
     "Pending": "yellow",
     "MAINTENANCE": "yellow",
     "Cordoned": "yellow",
@@ -102,7 +106,7 @@ class Printer:
     @cached_property
     def console(self) -> "Console":
         """Return the terminal, or a page without colour and width."""
-        return _console(sys.stdout)
+        return _console(sys.stdout, NO_LIMIT if self.form is Format.WIDE else None)
 
     @property
     def view(self) -> View:
@@ -166,24 +170,34 @@ class Printer:
         self.grid(
             [(c.title, c.right) for c in kept],
             list(zip(*(cells[id(c)] for c in kept), strict=True)),
+            flexible=[c.title for c in kept if c.flexible],
         )
 
-    def grid(self, heads: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> None:
+    def grid(
+        self,
+        heads: Sequence[tuple[str, bool]],
+        rows: Sequence[Sequence[str]],
+        *,
+        flexible: Sequence[str] = (),
+    ) -> None:
         """Print cells under their titles; True in a head aligns its column right."""
         from rich.table import Table
 
-        whole = self.view.wide or self.console.width >= NO_LIMIT
         grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-        for title, right in heads:
+        for at, (title, right) in enumerate(heads):
+            least = None if title in flexible else _width(title, [row[at] for row in rows])
             grid.add_column(
-                title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis"
+                title,
+                justify="right" if right else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=least,
             )
         for row in rows:
             grid.add_row(*(_styled(cell) for cell in row))
-        width = NO_LIMIT if whole else self.console.width
         # Ends of lines carry no blanks: what is piped is compared and cut by other tools.
         with self.console.capture() as captured:
-            self.console.print(grid, width=width, crop=False, soft_wrap=whole)
+            self.console.print(grid, crop=False)
         for line in captured.get().splitlines():
             sys.stdout.write(line.rstrip() + "\n")
 
@@ -220,12 +234,13 @@ def error_console() -> "Console":
     return _console(sys.stderr)
 
 
-def _console(stream: Any) -> "Console":
+def _console(stream: Any, width: int | None = None) -> "Console":
     from rich.console import Console
 
     told = os.environ.get("COLUMNS", "")
     is_terminal = bool(getattr(stream, "isatty", lambda: False)())
-    width = int(told) if told.isdigit() and int(told) > 0 else None
+    if width is None and told.isdigit() and int(told) > 0:
+        width = int(told)
     if width is None and not is_terminal:
         width = NO_LIMIT
     return Console(file=stream, width=width, highlight=False, force_terminal=is_terminal or None)
@@ -237,15 +252,18 @@ def _styled(cell: str) -> Any:
     return Text(cell, style=_STYLES.get(cell, "dim" if cell == text.UNKNOWN else ""))
 
 
+def _width(title: str, cells: Iterable[str]) -> int:
+    from rich.cells import cell_len
+
+    return max(cell_len(title), *(cell_len(cell) for cell in cells), 0)
+
+
 def _fitting(
     columns: Sequence[Column], cells: Mapping[int, Sequence[str]], width: int
 ) -> list[Column]:
-    from rich.cells import cell_len
-
-    widths = {
-        id(c): max(cell_len(c.title), *(cell_len(cell) for cell in cells[id(c)])) for c in columns
-    }
-    kept = list(columns)
+    """Return the columns that tell something and fit beside each other."""
+    widths = {id(c): _width(c.title, cells[id(c)]) for c in columns}
+    kept = [c for c in columns if c.rank == 0 or set(cells[id(c)]) != {text.UNKNOWN}]
     while sum(widths[id(c)] + GAP for c in kept) - GAP > width:
         first_to_go = max(kept, key=lambda c: c.rank)
         if first_to_go.rank == 0:

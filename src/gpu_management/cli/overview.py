@@ -45,7 +45,7 @@ def _headline(found: dict[str, Any]) -> list[tuple[str, str]]:
         if found[field]
     ]
     return [
-        ("CLUSTER", f"{found['clusterName']}, {found['totalNodes']:,} nodes"),
+        ("CLUSTER", f"{found['clusterName']}, {text.count(found['totalNodes'], 'node')}"),
         (
             "GPUS",
             f"{found['totalDevices']:,}: {found['availableDevices']:,} available, "
@@ -58,8 +58,8 @@ def _headline(found: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         (
             "MIG",
-            f"{found['totalMigInstances']:,} instances on {found['migDevices']:,} GPUs, "
-            f"{found['availableMigInstances']:,} idle",
+            f"{text.count(found['totalMigInstances'], 'instance')} on "
+            f"{text.count(found['migDevices'], 'GPU')}, {found['availableMigInstances']:,} idle",
         ),
         (
             "MEMORY",

@@ -183,10 +183,14 @@ def _more(error: CliError) -> Iterator[str]:
     if not isinstance(error, Refused):
         return
     for field in error.problem.get("errors") or ():
+        message = str(field.get("message"))
         told = field.get("rejectedValue")
         got = "" if told is None else f" (got {told!r})"
-        yield f"{field.get('field')}: {field.get('message')}{got}"
-    yield from _refusals(error.problem.get("refusals") or ())
+        # What the sentence above says already is not said twice.
+        yield str(field.get("field")) + ("" if message in str(error) else f": {message}") + got
+    refusals = error.problem.get("refusals")
+    if refusals:
+        yield from _refusals(refusals)
     if error.exit_code is ExitCode.DENIED:
         yield f"give a key with --api-key-file FILE or in {options.KEY_VARIABLE}"
 

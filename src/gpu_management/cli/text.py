@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 UNKNOWN = "-"
-_STEPS = ((86_400 * 2, 86_400, "d"), (3_600 * 2, 3_600, "h"), (60 * 2, 60, "m"), (0, 1, "s"))
+_YEAR_SECONDS = 31_557_600
+_STEPS = (
+    (_YEAR_SECONDS * 2, _YEAR_SECONDS, "y"),
+    (86_400 * 2, 86_400, "d"),
+    (3_600 * 2, 3_600, "h"),
+    (60 * 2, 60, "m"),
+    (0, 1, "s"),
+)
 _MIB_PER_GIB = 1024
 _WHOLE = 1000
 
@@ -21,6 +28,11 @@ def plain(value: object) -> str:
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ", ".join(plain(part) for part in value) or UNKNOWN
     return str(value)
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def gpus(milli: int | None) -> str:
