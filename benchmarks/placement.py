@@ -1,6 +1,6 @@
 """Measure placement: the published lists, other mixes, and decision times on large fleets.
 
-    python benchmarks/placement.py [--data DIR] [--seeds 42-51] [--policies ours,fgd]
+    python -m benchmarks.placement [--data DIR] [--seeds 42-51] [--policies ours,fgd]
                                    [--mixes] [--large] [--json FILE]
 
 DIR holds the openb trace (nodes, pod lists, arrivals, ranks); without it only `--large` runs.
@@ -18,8 +18,8 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
-
 from benchmarks import placement_mixes as other
+
 from gpu_management.allocations.candidates import Refusal, Request
 from gpu_management.allocations.demand import Demand
 from gpu_management.allocations.fleet import DeviceRow, Fleet, NodeRow
@@ -134,9 +134,9 @@ def large_fleet() -> dict[str, Any]:
     """Return load, decision times and memory for 10,000 nodes of 8 GPUs, half of them in use."""
     before_mib = _peak_mib()
     started = perf_counter_ns()
-    fleet = _large_fleet(random.Random("large"))
+    fleet = _large_fleet(other.chance_of("large"))
     load_ms = (perf_counter_ns() - started) / 1e6
-    chance, demand = random.Random("requests"), Demand()
+    chance, demand = other.chance_of("requests"), Demand()
     times, refused = [], 0
     for _ in range(_LARGE_DECISIONS):
         request = _likely(chance)

@@ -19,6 +19,11 @@ _EIGHT = 8
 Pods = list[Request]
 
 
+def chance_of(seed: int | str) -> random.Random:
+    """Return a generator of repeatable draws."""
+    return random.Random(seed)  # noqa: S311 - nothing secret is drawn
+
+
 def gpu_milli(requests: Sequence[Request]) -> int:
     """Return the thousandths of GPUs asked for in all."""
     return sum(request.total_milli for request in requests)
@@ -26,7 +31,7 @@ def gpu_milli(requests: Sequence[Request]) -> int:
 
 def arrivals(pods: Sequence[Request], *, capacity_milli: int, seed: int) -> Pods:
     """Return pods in an order of arrival, cloned or dropped until 130 % of the GPUs are asked."""
-    chance = random.Random(seed)
+    chance = chance_of(seed)
     order = list(pods)
     chance.shuffle(order)
     target, total = int(LOAD_RATIO * capacity_milli), gpu_milli(order)
@@ -43,7 +48,7 @@ def arrivals(pods: Sequence[Request], *, capacity_milli: int, seed: int) -> Pods
 def ranks(nodes: int, *, seed: int) -> list[int]:
     """Return node ranks in a random order."""
     order = list(range(nodes))
-    random.Random(-seed).shuffle(order)
+    chance_of(-seed).shuffle(order)
     return order
 
 
@@ -65,7 +70,7 @@ def mixes(trace: Sequence[Request]) -> Mapping[str, Pods]:
         "shares60": lambda chance: parts.shares(0.60, chance),
         "shares100": lambda chance: parts.shares(1.0, chance),
     }
-    return {name: make(random.Random(f"mix {name}")) for name, make in made.items()}
+    return {name: make(chance_of(f"mix {name}")) for name, make in made.items()}
 
 
 class _Parts:

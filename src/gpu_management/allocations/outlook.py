@@ -18,6 +18,7 @@ from gpu_management.allocations.share_prices import Values
 
 _CPU_EASY, _CPU_SHORT = 0.9, 1.1
 _SEVERAL_EASY, _SEVERAL_SHORT = 0.5, 0.8
+_SEVERAL_LACKING_WEIGHT = 3.0
 _SEVERAL_LOST, _SEVERAL_ONLY = 1.0, 1.25
 _SEVERAL_WITH_SHORT_CPU = 0.2
 _SCARCITY_LIMIT = 2.0
@@ -66,11 +67,7 @@ def survey(fleet: Fleet, mix: Mix) -> Outlook:
     several = _Several(fleet, mix)
     pooled, own = several.ratios(float(free_gpus.sum()))
     least = _SEVERAL_WITH_SHORT_CPU * short
-    pressures = np.maximum(
-        _ramps(np.maximum(own, pooled), _SEVERAL_EASY, _SEVERAL_SHORT)
-        + np.clip(own - 1.0, 0.0, 1.0),
-        least,
-    )
+    pressures = np.maximum(_pressures(own, pooled), least)
     return Outlook(
         mix=mix,
         cpu_shortage=short,
@@ -153,9 +150,11 @@ def _ramp(value: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
-def _ramps(values: Values, low: float, high: float) -> Values:
-    """Return `_ramp` of each value."""
-    return np.clip((values - low) / (high - low), 0.0, 1.0)
+def _pressures(own: Values, pooled: float) -> Values:
+    """Return 0 for shapes with plenty of room, 1 where all will be needed, more where it lacks."""
+    ratios = np.maximum(own, pooled)
+    pressing = np.clip((ratios - _SEVERAL_EASY) / (_SEVERAL_SHORT - _SEVERAL_EASY), 0.0, 1.0)
+    return pressing + _SEVERAL_LACKING_WEIGHT * np.clip(own - 1.0, 0.0, 1.0)
 
 
 def _free_by_kind(fleet: Fleet) -> Values:

@@ -3,7 +3,8 @@
 Pure and deterministic: the cheapest place wins, exact ties go to the lowest node rank, then to
 the lowest device index. The cost of a place is in GPUs, a sum of named parts:
 
-- `sharing`: what the device's gap was good for, less what the rest of it still is.
+- `sharing`: what the device's gap was good for, less what the rest of it still is; a little
+  more where it opens a whole device.
 - `stranding`: GPUs of the node that its CPU can no longer serve, at the mix's cores per GPU.
 - `balance`: the same, for each request of the mix on its own; it replaces `stranding` where
   cores are short all over the fleet.
@@ -36,6 +37,8 @@ _CORES_FACTOR = 0.96
 """Of the mean cores per GPU: below it a node's CPU is taken to strand GPUs (measured)."""
 _BALANCE_STEP = 0.1
 """GPUs; coarse, so that near ties go by rank and nodes fill one after the other."""
+_OPENING_WEIGHT = 0.001
+"""Opening a whole device: less than any real loss, so it decides only where gaps are as good."""
 _SCARCITY_WEIGHT = 0.5
 _PRICE_WEIGHT = 0.5
 _MEMORY_WEIGHT = 0.25
@@ -140,6 +143,7 @@ class _Scoring:
         value = self.outlook.mix.gap_value
         loss = np.zeros(WHOLE_MILLI + 1)
         loss[milli:] = value[milli:] - value[: WHOLE_MILLI + 1 - milli]
+        loss[WHOLE_MILLI] += _OPENING_WEIGHT
         yield "sharing", loss[free_milli]
         place = np.zeros(self.fleet.node_rows, np.int64)
         place[candidates.nodes] = np.arange(len(candidates.nodes))
