@@ -18,8 +18,8 @@ from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
-from benchmarks import placement_mixes as other
 
+from benchmarks import placement_mixes as other
 from gpu_management.allocations.candidates import Refusal, Request
 from gpu_management.allocations.demand import Demand
 from gpu_management.allocations.fleet import DeviceRow, Fleet, NodeRow
@@ -39,15 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what was asked for, print tables, and write the figures as JSON."""
     options = _options(arguments)
     figures: dict[str, Any] = {}
+    if options.large:
+        # First: the memory it reports is what the process grew by.
+        figures["large"] = large_fleet()
+        print(json.dumps(figures["large"]))
     if options.data.is_dir():
         figures["lists"] = _print_table("published lists", _lists(options))
         if options.mixes:
             figures["mixes"] = _print_table("resampled mixes", _mixes(options))
     else:
         print(f"no trace in {options.data}: lists and mixes are left out", file=sys.stderr)
-    if options.large:
-        figures["large"] = large_fleet()
-        print(json.dumps(figures["large"]))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0

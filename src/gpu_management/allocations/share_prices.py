@@ -21,7 +21,7 @@ Values = npt.NDArray[np.float64]
 
 _FINEST_GRID = 200
 _USUAL_GRID_MILLI = 10
-_LARGEST_MIXES = 40
+_SIZES_COUNTED = 40
 """Sizes the LP looks at: the most asked ones; the rest move the prices by less than they cost."""
 
 
@@ -38,7 +38,7 @@ def gap_values(counts: Mapping[int, float]) -> Values:
     asked = sorted(
         ((count, milli) for milli, count in counts.items() if count > 0 and milli < WHOLE_MILLI),
         reverse=True,
-    )[:_LARGEST_MIXES]
+    )[:_SIZES_COUNTED]
     if not asked:
         return np.zeros(WHOLE_MILLI + 1)
     step = _grid_step(milli for _, milli in asked)

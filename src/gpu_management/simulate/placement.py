@@ -30,7 +30,7 @@ LOADS_PCT = (90, 95, 100, 110, 130)
 _NS_PER_MS = 1e6
 
 
-def run(  # noqa: PLR0917 - the four files of the benchmark, in its order
+def run(
     nodes: Path, pods: Path, arrivals: Path, ranks: Path, *, seed: int, policy: str
 ) -> dict[str, Any]:
     """Play one seed of an arrival list and return the figures; times are in milliseconds.
