@@ -1,8 +1,9 @@
 """What the controller calls on a timer: expiry, warnings before it, and the queue."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
@@ -39,13 +40,13 @@ def expire(session: Session, *, now: datetime) -> int:
 
 def warn_expiring(session: Session, *, now: datetime) -> int:
     """Mark allocations that end soon and tell their owners once; return how many."""
-    query = select(Allocation).where(
+    soon = (
         Allocation.phase == Phase.ALLOCATED,
         Allocation.expires_at > now,
         Allocation.expires_at <= now + WARN_BEFORE,
     )
     warned = 0
-    for allocation in session.scalars(query):
+    for allocation in _locked(session, soon):
         if marks.has(allocation.conditions, "Expiring"):
             continue
         assert allocation.expires_at is not None  # noqa: S101 - the query says so
@@ -60,17 +61,22 @@ def warn_expiring(session: Session, *, now: datetime) -> int:
 
 def give_up_waiting(session: Session, *, now: datetime) -> int:
     """End queued requests that waited as long as they wanted to; return how many."""
-    query = (
-        select(Allocation)
-        .where(Allocation.phase == Phase.PENDING, Allocation.wait_until <= now)
-        .limit(AT_ONCE)
-    )
-    late = list(session.scalars(query))
+    late = _locked(session, (Allocation.phase == Phase.PENDING, Allocation.wait_until <= now))
     for allocation in late:
         why = (allocation.message or "").removeprefix("waiting: ")
         message = f"nothing fitted while it waited; last: {why}"
         _fail(session, allocation, reason="wait-expired", message=message[:2000], now=now)
     return len(late)
+
+
+def _locked(session: Session, which: Sequence[ColumnElement[bool]]) -> list[Allocation]:
+    """Return allocations that nobody else changes before this transaction ends."""
+    cluster = session.scalar(select(Allocation.cluster_name).where(*which).limit(1))
+    if cluster is None:
+        return []
+    devices.lock(session, cluster)
+    query = select(Allocation).where(*which).order_by(Allocation.requested_at).limit(AT_ONCE)
+    return list(session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def serve_queue(session: Session, office: Office, *, now: datetime) -> bool:
@@ -79,18 +85,12 @@ def serve_queue(session: Session, office: Office, *, now: datetime) -> bool:
     The head keeps one node for itself; a later request is served only beside that node, so it
     cannot delay the head. One transaction serves one request: call again while it returns True.
     """
-    waiting = _waiting(session)
-    order = in_order(
-        [Waiting(a.allocation_id, a.priority, a.requested_at) for a in waiting.values()],
-        now=now,
-        aging_seconds=office.aging_seconds,
-    )
-    if not order:
+    waiting = _waiting(session, office, now=now)
+    if not waiting:
         return False
     office.placer.refresh(session)
     kept: frozenset[str] = frozenset()
-    for position, entry in enumerate(order):
-        allocation = waiting[entry.allocation_id]
+    for position, allocation in enumerate(waiting):
         found = office.placer.place(ask_of(allocation), kept_nodes=kept)
         if not isinstance(found, Place):
             _tell(allocation, f"waiting: number {position + 1} in line; {found.detail}")
@@ -98,17 +98,24 @@ def serve_queue(session: Session, office: Office, *, now: datetime) -> bool:
             return True
         if position == 0:
             kept = _keep(office, allocation)
+        elif allocation.reserved_node is not None:  # it was the head until somebody passed it
+            allocation.reserved_node = None
     return False
 
 
-def _waiting(session: Session) -> dict[str, Allocation]:
-    query = (
-        select(Allocation)
-        .where(Allocation.phase == Phase.PENDING)
-        .order_by(Allocation.priority.desc(), Allocation.requested_at)
-        .limit(AT_ONCE)
-    )
-    return {a.allocation_id: a for a in session.scalars(query)}
+def _waiting(session: Session, office: Office, *, now: datetime) -> list[Allocation]:
+    """Return the first in line, in order, safe from changes by others."""
+    query = select(Allocation.allocation_id, Allocation.priority, Allocation.requested_at)
+    query = query.where(Allocation.phase == Phase.PENDING)
+    if session.execute(query.limit(1)).first() is None:
+        return []
+    devices.lock(session, office.placer.cluster_name)
+    everybody = [Waiting(*row) for row in session.execute(query)]
+    order = in_order(everybody, now=now, aging_seconds=office.aging_seconds)[:AT_ONCE]
+    first = select(Allocation).where(Allocation.allocation_id.in_(w.allocation_id for w in order))
+    found = session.scalars(first, execution_options={"populate_existing": True})
+    by_id = {allocation.allocation_id: allocation for allocation in found}
+    return [by_id[waiting.allocation_id] for waiting in order]
 
 
 def _place(
@@ -125,6 +132,7 @@ def _place(
             _place_waiting(session, office, allocation, place, now=now)
     except StaleDecision:
         office.placer.forget()
+        office.placer.refresh(session)
         return False
     except Problem as refused:
         _tell(allocation, f"waiting: {refused.detail}")

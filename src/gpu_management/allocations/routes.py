@@ -74,6 +74,8 @@ def create(
     ask = body.to_ask(default_wait_seconds=request.app.state.default_wait_seconds)
     if body.dry_run:
         outcome = service.preview(session, office, ask, principal=principal, now=now)
+        if outcome.refused is not None:
+            raise service.refusal_problem(outcome.refused, ask)
         return _dry(body, outcome, office, now=now)
     allocation = service.request(
         session, office, ask, principal=principal, now=now, idempotency_key=idempotency_key
@@ -91,9 +93,7 @@ def _dry(
     *,
     now: datetime,
 ) -> dict[str, Any]:
-    if outcome.refused is not None:
-        raise service.refusal_problem(outcome.refused)
-    assert outcome.place is not None  # noqa: S101 - an outcome has one or the other
+    assert outcome.place is not None  # noqa: S101 - only called for a placement
     plain = body.model_dump(include=set(type(body).model_fields))
     unset = dict.fromkeys(schemas.Allocation.model_fields)
     return {

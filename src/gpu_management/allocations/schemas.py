@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, field_validator
 
 from gpu_management.allocations.models import HoldKind, HoldSource, Phase, WorkloadType
 from gpu_management.allocations.request import MAX_COUNT, MAX_HOURS, Ask
@@ -81,6 +81,13 @@ class BulkCreate(WireRequest):
     """Several requests that are answered together: all of them, or none."""
 
     requests: list[AllocationCreate] = Field(min_length=1, max_length=100)
+
+    @field_validator("requests")
+    @classmethod
+    def _now_and_for_real(cls, requests: list[AllocationCreate]) -> list[AllocationCreate]:
+        if any(one.dry_run or one.wait for one in requests):
+            raise ValueError("are held together, now or not at all: none may have dryRun or wait")
+        return requests
 
 
 class Extend(WireRequest):

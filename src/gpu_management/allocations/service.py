@@ -32,7 +32,7 @@ from gpu_management.auth import teams
 from gpu_management.auth.access import Permission, check_acts_for, may_see
 from gpu_management.auth.access import check as check_access
 from gpu_management.auth.principals import Principal
-from gpu_management.core.problems import FieldError
+from gpu_management.core.problems import FieldError, Problem
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import StaleDecision
 from gpu_management.mig.errors import MigNotSupported
@@ -73,6 +73,7 @@ def request(
     check(ask)
     ask = replace(ask, team_id=team_for(session, ask, principal))
     if idempotency_key is not None:
+        devices.lock(session, office.placer.cluster_name)  # the same key may be on its way
         answered = _answered(session, ask, principal=principal, key=idempotency_key)
         if answered is not None:
             return answered
@@ -227,12 +228,8 @@ def _refuse_or_queue(
 ) -> Allocation:
     refused = outcome.refused
     assert refused is not None  # noqa: S101 - only called for a refusal
-    if refused.never:
-        kind = MigNotSupported if refused.no_mig else AllocationInvalid
-        fault = FieldError("requiredMemoryGb", "capacity", refused.detail, ask.required_memory_gb)
-        raise kind(refused.detail, errors=[fault], **refused.facts)
-    if ask.wait_seconds is None:
-        raise refusal_problem(refused)
+    if refused.never or ask.wait_seconds is None:
+        raise refusal_problem(refused, ask)
     allocation = _new(office, ask, principal=principal, now=now)
     allocation.message = f"waiting: {refused.detail}"
     allocation.decision = dict(refused.facts)
@@ -244,8 +241,12 @@ def _refuse_or_queue(
     return allocation
 
 
-def refusal_problem(refused: Refused) -> GpuNotAvailable:
+def refusal_problem(refused: Refused, ask: Ask) -> Problem:
     """Return the problem that tells a caller what each class of candidates lacked."""
+    if refused.never:
+        kind = MigNotSupported if refused.no_mig else AllocationInvalid
+        fault = FieldError("requiredMemoryGb", "capacity", refused.detail, ask.required_memory_gb)
+        return kind(refused.detail, errors=[fault], **refused.facts)
     return GpuNotAvailable(
         refused.detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)}, **refused.facts
     )
@@ -357,6 +358,8 @@ def extend(
     """
     check_access(principal, Permission.ALLOCATIONS_WRITE)
     allocation = find(session, allocation_id, principal=principal)
+    devices.lock(session, allocation.cluster_name)
+    session.refresh(allocation)
     if allocation.phase is not Phase.ALLOCATED or allocation.allocated_at is None:
         raise AllocationEnded(f"{allocation_id} is {allocation.phase.value}; request a new one")
     if allocation.max_duration_hours is None:

@@ -67,8 +67,10 @@ class View:
 
     def refresh(self, session: Session) -> None:
         """Read what changed since the last time."""
+        # Devices first: where statements see different moments, no device lacks its node.
+        changed = self._changed_devices(session)
         self._read_nodes(session)
-        self._read_devices(session)
+        self._learn_devices(session, changed)
 
     def _read_nodes(self, session: Session) -> None:
         query = select(
@@ -113,7 +115,7 @@ class View:
             )
             self.seen_nodes = max(self.seen_nodes, revision)
 
-    def _read_devices(self, session: Session) -> None:
+    def _changed_devices(self, session: Session) -> Sequence[Any]:
         query = (
             select(
                 Device.id,
@@ -134,8 +136,11 @@ class View:
             .join(Model, Model.model_id == Device.model_id)
             .where(Device.cluster_name == self.cluster_name, Device.revision > self.seen_devices)
         )
+        return session.execute(query).all()
+
+    def _learn_devices(self, session: Session, changed: Sequence[Any]) -> None:
         cut = []
-        for row in session.execute(query):
+        for row in changed:
             self.seen_devices = max(self.seen_devices, row.revision)
             if row.live_id is None:
                 self._drop(row.id)

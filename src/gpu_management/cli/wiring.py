@@ -21,7 +21,7 @@ from gpu_management.controller.loops import Job, Loops, allocation_jobs
 from gpu_management.core.clock import Clock, utc_now
 from gpu_management.core.database import Database, open_database
 from gpu_management.core.http import Runtime
-from gpu_management.core.schema import upgrade
+from gpu_management.core.schema import upgrade, wait_for_others
 from gpu_management.core.settings import Settings, auth_enforced
 from gpu_management.costs.service import Desk
 from gpu_management.devices import service as devices
@@ -86,6 +86,7 @@ def prepare(database: Database, cluster_name: str, clock: Clock) -> None:
     upgrade(database)
     now = clock()
     with database.write() as session:
+        wait_for_others(session.connection())
         devices.ensure_cluster(session, cluster_name, now=now)
         devices.seed_catalog(session)
         session.flush()

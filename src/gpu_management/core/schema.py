@@ -41,6 +41,13 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def wait_for_others(connection: Connection) -> None:
+    """Let one process at a time prepare a database, until commit; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(:number)")
+        connection.execute(lock, {"number": _LOCK_NUMBER})
+
+
 def upgrade(database: Database) -> tuple[str | None, str]:
     """Migrate an empty or older database under a lock; return the revisions before and after.
 
@@ -49,9 +56,7 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     """
     with database.write() as session:
         connection = session.connection()
-        if connection.dialect.name == "postgresql":
-            lock = text("SELECT pg_advisory_xact_lock(:number)")
-            connection.execute(lock, {"number": _LOCK_NUMBER})
+        wait_for_others(connection)
         before = current(connection)
         if before == head():
             return before, before

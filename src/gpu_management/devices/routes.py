@@ -25,7 +25,6 @@ from gpu_management.core.problems import PreconditionFailed
 from gpu_management.devices import schemas, service
 from gpu_management.devices.errors import (
     DeviceExists,
-    DeviceInUse,
     DeviceNotFound,
     ModelNotFound,
     NodeNotFound,
@@ -130,7 +129,7 @@ def update_node(
     """Change what is told about a node."""
     note_unknown(request, response, body)
     node = service.find_node(session, cluster, node_name)
-    service.check_edition(node, if_match)
+    service.check_edition(session, node, if_match)
     service.change_node(session, node, facts=body.facts())
     auth.record(
         session,
@@ -198,35 +197,6 @@ def _set_schedulable(
         target_kind="node",
         target_id=node.node_name,
         after={"reason": reason},
-        now=now,
-    )
-
-
-@router.delete(
-    "/devices/{device_id}",
-    tags=["devices"],
-    status_code=204,
-    operation_id="deleteDevice",
-    summary="Remove a device",
-    responses=problems(DeviceNotFound, DeviceInUse, PreconditionFailed),
-)
-def delete(
-    device_id: DeviceId,
-    principal: Writer,
-    session: WriteSession,
-    now: Now,
-    if_match: IfMatch = None,
-) -> None:
-    """Take a device out of the fleet; its history stays."""
-    device = service.find_device(session, device_id)
-    service.check_edition(device, if_match)
-    service.remove(session, device, now=now)
-    auth.record(
-        session,
-        principal,
-        action="device.delete",
-        target_kind="device",
-        target_id=device_id,
         now=now,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from gpu_management.core.clock import whole_second
@@ -31,6 +31,47 @@ from gpu_management.devices.models import (
 )
 from gpu_management.devices.status import device_id
 from gpu_management.events import service as events
+
+# Statements of every allocation, built once: building one costs more than running it.
+_TURN = (
+    update(Cluster.__table__)
+    .where(Cluster.name == bindparam("cluster"))
+    .values(revision=Cluster.revision + 1)
+    .returning(Cluster.revision)
+)
+_TAKE = (
+    update(Device.__table__)
+    .where(
+        Device.id == bindparam("pk"),
+        Device.version == bindparam("seen_version"),
+        Device.held_milli <= bindparam("most_held"),
+        Device.state == DeviceState.READY,
+        Device.live_id.is_not(None),
+    )
+    .values(
+        held_milli=Device.held_milli + bindparam("milli"),
+        version=Device.version + 1,
+        revision=bindparam("at_revision"),
+    )
+)
+_GIVE = (
+    update(Device.__table__)
+    .where(Device.id == bindparam("pk"))
+    .values(
+        held_milli=Device.held_milli - bindparam("milli"),
+        version=Device.version + 1,
+        revision=bindparam("at_revision"),
+    )
+)
+_HOLD_HOST = (
+    update(Node.__table__)
+    .where(Node.id == bindparam("pk"))
+    .values(
+        cpu_held_milli=Node.cpu_held_milli + bindparam("cpu"),
+        memory_held_mib=Node.memory_held_mib + bindparam("memory"),
+        revision=bindparam("at_revision"),
+    )
+)
 
 MAX_INDEX = 127
 """Highest device index a node may have."""
@@ -85,13 +126,7 @@ def lock(session: Session, cluster_name: str) -> int:
     The row stays locked until commit, on every engine, so revisions appear in commit order and
     every replica decides on what the one before committed.
     """
-    turn = (
-        update(Cluster)
-        .where(Cluster.name == cluster_name)
-        .values(revision=Cluster.revision + 1)
-        .returning(Cluster.revision)
-    )
-    return session.execute(turn).scalar_one()
+    return session.connection().execute(_TURN, {"cluster": cluster_name}).scalar_one()
 
 
 def seed_catalog(session: Session) -> int:
@@ -171,9 +206,9 @@ def add_model(session: Session, facts: Mapping[str, Any]) -> Model:
 
 def set_schedulable(session: Session, node: Node, *, is_schedulable: bool) -> None:
     """Cordon a node or let it be placed on again."""
+    node.revision = lock_row(session, node)
     node.is_schedulable = is_schedulable
     node.edition += 1
-    node.revision = lock(session, node.cluster_name)
 
 
 def find_node(session: Session, cluster_name: str, node_name: str) -> Node:
@@ -325,12 +360,20 @@ def _check_free(session: Session, name: str, uuid: str | None) -> None:
         raise DeviceExists(f"the uuid {uuid} belongs to {holder}; remove that device first")
 
 
-def check_edition(row: Node | Device, if_match: str | None) -> None:
-    """Refuse a change made on an older copy.
+def lock_row(session: Session, row: Node | Device) -> int:
+    """Take the cluster's turn, read `row` as it is now, and return the revision of changes."""
+    revision = lock(session, row.cluster_name)
+    session.refresh(row)
+    return revision
+
+
+def check_edition(session: Session, row: Node | Device, if_match: str | None) -> None:
+    """Refuse a change made on an older copy; nobody else changes it before commit.
 
     Raises:
         PreconditionFailed: `if_match` names another edition.
     """
+    lock_row(session, row)
     if if_match not in {None, "*", f'"{row.edition}"'}:
         raise PreconditionFailed(
             f"your copy is edition {if_match}, the present one is {row.edition}; read it again"
@@ -343,21 +386,21 @@ def change(session: Session, device: Device, *, facts: DeviceFacts, now: datetim
     Raises:
         DeviceExists: the new uuid belongs to another device.
     """
+    device.revision = lock_row(session, device)
     if facts.uuid is not None and facts.uuid != device.uuid:
         _check_free(session, "", facts.uuid)
         device.live_uuid = facts.uuid
     _write_told(device, facts, skip=("model_id", "model_name", "pci_id", "mig_enabled"))
     device.edition += 1
-    device.revision = lock(session, device.cluster_name)
     _say(session, "device.updated", device, now=now)
     return device
 
 
 def change_node(session: Session, node: Node, *, facts: NodeFacts) -> Node:
     """Write the told facts of a node."""
+    node.revision = lock_row(session, node)
     _write_told(node, facts)
     node.edition += 1
-    node.revision = lock(session, node.cluster_name)
     return node
 
 
@@ -367,8 +410,7 @@ def remove(session: Session, device: Device, *, now: datetime) -> None:
     Raises:
         DeviceInUse: somebody holds it.
     """
-    revision = lock(session, device.cluster_name)
-    session.refresh(device)
+    revision = lock_row(session, device)
     if device.held_milli:
         raise DeviceInUse(
             f"{device.device_id} is held ({device.held_milli} of 1000 milli);"
@@ -392,6 +434,7 @@ def set_state(
     actor: str | None = None,
 ) -> bool:
     """Move a device to `state`; return whether anything changed. Holds go on: nobody is put out."""
+    revision = lock_row(session, device)
     if device.state is state and device.state_reason == reason:
         return False
     close_state(session, device, now=now)
@@ -399,7 +442,7 @@ def set_state(
     device.state = state
     device.state_reason = None if state is DeviceState.READY else reason
     device.edition += 1
-    device.revision = lock(session, device.cluster_name)
+    device.revision = revision
     kind = "device.failure" if state is DeviceState.FAILED else "device.state"
     _say(session, kind, device, now=now)
     return True
@@ -451,35 +494,21 @@ def take(session: Session, grip: Grip, *, revision: int) -> None:
     Raises:
         StaleDecision: the device changed, stopped working or is full.
     """
-    swap = (
-        update(Device)
-        .where(
-            Device.id == grip.device_id,
-            Device.version == grip.version,
-            Device.held_milli <= 1000 - grip.milli,
-            Device.state == DeviceState.READY,
-            Device.live_id.is_not(None),
-        )
-        .values(
-            held_milli=Device.held_milli + grip.milli,
-            version=Device.version + 1,
-            revision=revision,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    if session.connection().execute(swap).rowcount != 1:
+    seen = {
+        "pk": grip.device_id,
+        "seen_version": grip.version,
+        "milli": grip.milli,
+        "most_held": 1000 - grip.milli,
+        "at_revision": revision,
+    }
+    if session.connection().execute(_TAKE, seen).rowcount != 1:
         raise StaleDecision(f"device {grip.device_id} changed since version {grip.version}")
 
 
 def give(session: Session, device_pk: int, milli: int, *, revision: int) -> None:
     """Return `milli` of a device."""
-    swap = (
-        update(Device)
-        .where(Device.id == device_pk)
-        .values(held_milli=Device.held_milli - milli, version=Device.version + 1, revision=revision)
-        .execution_options(synchronize_session=False)
-    )
-    session.connection().execute(swap)
+    back = {"pk": device_pk, "milli": milli, "at_revision": revision}
+    session.connection().execute(_GIVE, back)
 
 
 def hold_host(
@@ -488,17 +517,8 @@ def hold_host(
     """Hold host CPU and memory of a node; negative amounts give them back."""
     if not cpu_milli and not memory_mib:
         return
-    swap = (
-        update(Node)
-        .where(Node.id == node_pk)
-        .values(
-            cpu_held_milli=Node.cpu_held_milli + cpu_milli,
-            memory_held_mib=Node.memory_held_mib + memory_mib,
-            revision=revision,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    session.connection().execute(swap)
+    more = {"pk": node_pk, "cpu": cpu_milli, "memory": memory_mib, "at_revision": revision}
+    session.connection().execute(_HOLD_HOST, more)
 
 
 def _say(session: Session, kind: str, device: Device, *, now: datetime) -> None:

@@ -13,7 +13,7 @@ from gpu_management.core.problems import FieldError
 from gpu_management.core.text import did_you_mean
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import DeviceInUse, StaleDecision
-from gpu_management.devices.models import Device, DeviceState, Model
+from gpu_management.devices.models import Device, Model
 from gpu_management.events import service as events
 from gpu_management.mig import layout as rules
 from gpu_management.mig.errors import (
@@ -400,8 +400,3 @@ def _check(geometry: Geometry, placements: Sequence[Placement]) -> None:
         raise MigLayoutIllegal(
             str(broken), errors=[FieldError("layout", broken.rule.value, str(broken))]
         ) from broken
-
-
-def is_carvable(device: Device) -> bool:
-    """Say whether instances may be made on the device now."""
-    return device.mig_enabled and device.state is DeviceState.READY

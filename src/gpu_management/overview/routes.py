@@ -28,6 +28,7 @@ from gpu_management.costs.routes import DeskDep
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import (
     DeviceExists,
+    DeviceInUse,
     DeviceNotFound,
     ModelNotFound,
     NodeNotFound,
@@ -222,11 +223,33 @@ def update_device(
     """Change what is told about a device; what is left out stays."""
     note_unknown(request, response, body)
     device = devices.find_device(session, device_id)
-    devices.check_edition(device, if_match)
+    devices.check_edition(session, device, if_match)
     devices.change(session, device, facts=body.facts(), now=now)
     _note(session, principal, "device.update", device_id, now=now)
     session.flush()
     return _shown(session, device_id, principal, response)
+
+
+@router.delete(
+    "/devices/{device_id}",
+    tags=["devices"],
+    status_code=204,
+    operation_id="deleteDevice",
+    summary="Remove a device",
+    responses=problems(DeviceNotFound, DeviceInUse, PreconditionFailed),
+)
+def delete_device(
+    device_id: DeviceId,
+    principal: Writer,
+    session: WriteSession,
+    now: Now,
+    if_match: IfMatch = None,
+) -> None:
+    """Take a device out of the fleet, idle slices included; its history stays."""
+    device = devices.find_device(session, device_id)
+    devices.check_edition(session, device, if_match)
+    mig.remove_device(session, device, now=now)
+    _note(session, principal, "device.delete", device_id, now=now)
 
 
 @router.get(
