@@ -20,7 +20,7 @@ WORKFLOW = {"{{workflow.namespace}}": "kubeflow", "{{workflow.name}}": "train-x7
 
 
 def _argo(url: str, folder: Path) -> str:
-    paths = {"/tmp/allocation-id": str(folder / "allocation-id")}
+    paths = {"/tmp/allocation-id": str(folder / "allocation-id")}  # noqa: S108 - the guide's text
     return with_host("argo-request-gpu.sh", ARGO_HOST, url, WORKFLOW | paths)
 
 

@@ -73,7 +73,9 @@ def gpuctl(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def serving(folder: Path, *options: str, keys: Mapping[str, str] | None = None) -> Iterator[LiveServer]:
+def serving(
+    folder: Path, *options: str, keys: Mapping[str, str] | None = None
+) -> Iterator[LiveServer]:
     """Run `gpuctl serve` on a free port and a new SQLite file until the block ends."""
     log = folder / "server.log"
     command = gpuctl(
@@ -87,7 +89,7 @@ def serving(folder: Path, *options: str, keys: Mapping[str, str] | None = None) 
         *options,
     )
     with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        process = subprocess.Popen(
             command, stdout=out, stderr=out, env=environment(), cwd=folder
         )
     try:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gpu_management.cli import columns
+from gpu_management.cli import columns, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.inventory import DeviceId
 from gpu_management.cli.options import Limit, Sort
@@ -112,10 +112,11 @@ def show_layout(shell: Shell, device: DeviceId) -> None:
     on = "on" if mig["migEnabled"] else "off"
     shell.printer.done(f"{device}: MIG {on}, {mig['placementUnits']} placement units\n")
     shell.printer.rows(mig["instances"], columns.INSTANCES, empty="no instances")
-    if mig["migEnabled"]:
-        fits = {name: len(starts) for name, starts in mig["freePlacements"].items() if starts}
+    free = {name: starts for name, starts in mig["freePlacements"].items() if starts}
+    if mig["migEnabled"] and free:
         shell.printer.gap()
-        shell.printer.pairs([("fits beside them", _counts(fits))])
+        heads = [("FITS BESIDE", False), ("PLACES", True), ("STARTS", False)]
+        shell.printer.grid(heads, [(name, str(len(s)), text.plain(s)) for name, s in free.items()])
 
 
 def apply_layout(
