@@ -11,10 +11,13 @@ from gpu_management.allocations import conditions as marks
 from gpu_management.allocations.models import Allocation, Hold, HoldKind, HoldSource, Phase
 from gpu_management.allocations.placer import Part, Place
 from gpu_management.core.clock import whole_second
+from gpu_management.core.database import table_of
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
 from gpu_management.mig import service as mig
 from gpu_management.mig.geometry import load_geometries
+
+_WRITE = insert(table_of(Hold))
 
 
 def hold(
@@ -58,7 +61,7 @@ def hold(
     )
     _mark_allocated(allocation, place, names, cost=cost_per_hour, now=now)
     session.flush()
-    session.execute(insert(Hold), rows)
+    session.connection().execute(_WRITE, rows)
 
 
 def _take_part(

@@ -1,6 +1,7 @@
 """HTTP for allocations: /api/v1/gpu/allocations."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import anyio
@@ -83,6 +84,9 @@ def create(
     if allocation.phase is Phase.PENDING:
         response.status_code = 202
     response.headers["Location"] = f"{request.url.path}/{allocation.allocation_id}"
+    if allocation.allocated_at == now:  # made just now: it has cost nothing yet
+        known = allocation.cost_per_hour is not None
+        return queries.wire_fields(allocation, total_cost=Decimal(0) if known else None)
     return queries.describe(session, [allocation], office.placer.book, now=now)[0]
 
 

@@ -41,6 +41,13 @@ ATTEMPTS = 3
 """How often a decision is made again when a device changed under it."""
 RETRY_AFTER_SECONDS = 30
 
+_KEPT = select(
+    Allocation.allocation_id,
+    Allocation.priority,
+    Allocation.requested_at,
+    Allocation.reserved_node,
+).where(Allocation.phase == Phase.PENDING, Allocation.reserved_node.is_not(None))
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -179,16 +186,10 @@ def _decide(session: Session, office: Office, ask: Ask, *, now: datetime) -> Out
 
 def _kept_nodes(session: Session, office: Office, ask: Ask, *, now: datetime) -> frozenset[str]:
     """Return the nodes kept for waiting requests that go before this one."""
-    query = select(
-        Allocation.allocation_id,
-        Allocation.priority,
-        Allocation.requested_at,
-        Allocation.reserved_node,
-    ).where(Allocation.phase == Phase.PENDING, Allocation.reserved_node.is_not(None))
     newcomer = Waiting("", ask.priority, now)
     return frozenset(
         node
-        for name, priority, since, node in session.execute(query)
+        for name, priority, since, node in session.connection().execute(_KEPT)
         if node is not None
         and not outranks(
             newcomer,

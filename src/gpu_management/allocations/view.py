@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.fleet import DeviceRow, Fleet, NodeRow
 from gpu_management.allocations.request import Ask
+from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.devices.models import Device, DeviceState, Model, Node
 from gpu_management.mig.fleet import IdleInstance, MigFleet, MigGpu
 from gpu_management.mig.geometry import Placement
@@ -21,6 +22,40 @@ from gpu_management.mig.models import MigInstance
 from gpu_management.rates.book import Book, Priced
 
 _ROWS_AT_ONCE = 500
+
+# Asked before every decision, so built once.
+_NODES: AnySelect = select(
+    Node.id,
+    Node.node_name,
+    Node.rank,
+    Node.labels,
+    Node.is_schedulable,
+    Node.cpu_total_milli,
+    Node.cpu_held_milli,
+    Node.memory_total_mib,
+    Node.memory_held_mib,
+    Node.revision,
+).where(Node.cluster_name == bindparam("cluster"), Node.revision > bindparam("seen"))
+_DEVICES: AnySelect = (
+    select(
+        Device.id,
+        Device.device_id,
+        Device.live_id,
+        Device.node_id,
+        Device.device_index,
+        Device.model_id,
+        Device.state,
+        Device.mig_enabled,
+        Device.held_milli,
+        Device.numa_node,
+        Device.version,
+        Device.revision,
+        Model.memory_gb,
+        Model.mig_geometry,
+    )
+    .join(Model, Model.model_id == Device.model_id)
+    .where(Device.cluster_name == bindparam("cluster"), Device.revision > bindparam("seen"))
+)
 
 
 @dataclass(slots=True)
@@ -72,19 +107,11 @@ class View:
         self._read_nodes(session)
         self._learn_devices(session, changed)
 
+    def _newer(self, session: Session, query: AnySelect, seen: int) -> Sequence[AnyRow]:
+        found = session.connection().execute(query, {"cluster": self.cluster_name, "seen": seen})
+        return found.all()
+
     def _read_nodes(self, session: Session) -> None:
-        query = select(
-            Node.id,
-            Node.node_name,
-            Node.rank,
-            Node.labels,
-            Node.is_schedulable,
-            Node.cpu_total_milli,
-            Node.cpu_held_milli,
-            Node.memory_total_mib,
-            Node.memory_held_mib,
-            Node.revision,
-        ).where(Node.cluster_name == self.cluster_name, Node.revision > self.seen_nodes)
         for (
             pk,
             name,
@@ -96,7 +123,7 @@ class View:
             memory,
             held,
             revision,
-        ) in session.execute(query):
+        ) in self._newer(session, _NODES, self.seen_nodes):
             cpu_free = None if cpu is None else cpu - cpu_held
             memory_free = None if memory is None else memory - held
             self.node_names[pk] = name
@@ -116,27 +143,7 @@ class View:
             self.seen_nodes = max(self.seen_nodes, revision)
 
     def _changed_devices(self, session: Session) -> Sequence[Any]:
-        query = (
-            select(
-                Device.id,
-                Device.device_id,
-                Device.live_id,
-                Device.node_id,
-                Device.device_index,
-                Device.model_id,
-                Device.state,
-                Device.mig_enabled,
-                Device.held_milli,
-                Device.numa_node,
-                Device.version,
-                Device.revision,
-                Model.memory_gb,
-                Model.mig_geometry,
-            )
-            .join(Model, Model.model_id == Device.model_id)
-            .where(Device.cluster_name == self.cluster_name, Device.revision > self.seen_devices)
-        )
-        return session.execute(query).all()
+        return self._newer(session, _DEVICES, self.seen_devices)
 
     def _learn_devices(self, session: Session, changed: Sequence[Any]) -> None:
         cut = []

@@ -20,6 +20,7 @@ from sqlalchemy import (
     MetaData,
     Row,
     Select,
+    Table,
     Text,
     create_engine,
     event,
@@ -55,6 +56,13 @@ class Base(DeclarativeBase):
     """Parent of every table."""
 
     metadata = MetaData(naming_convention=_NAMING)
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the table of a model, for statements that need no mapped objects."""
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101 - every model of ours is a table
+    return table
 
 
 class UtcDateTime(TypeDecorator[datetime]):

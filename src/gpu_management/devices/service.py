@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from gpu_management.core.clock import whole_second
+from gpu_management.core.database import table_of
 from gpu_management.core.problems import FieldError, PreconditionFailed
 from gpu_management.core.text import nearest
 from gpu_management.devices import catalog
@@ -34,13 +35,13 @@ from gpu_management.events import service as events
 
 # Statements of every allocation, built once: building one costs more than running it.
 _TURN = (
-    update(Cluster.__table__)
+    update(table_of(Cluster))
     .where(Cluster.name == bindparam("cluster"))
     .values(revision=Cluster.revision + 1)
     .returning(Cluster.revision)
 )
 _TAKE = (
-    update(Device.__table__)
+    update(table_of(Device))
     .where(
         Device.id == bindparam("pk"),
         Device.version == bindparam("seen_version"),
@@ -55,7 +56,7 @@ _TAKE = (
     )
 )
 _GIVE = (
-    update(Device.__table__)
+    update(table_of(Device))
     .where(Device.id == bindparam("pk"))
     .values(
         held_milli=Device.held_milli - bindparam("milli"),
@@ -64,7 +65,7 @@ _GIVE = (
     )
 )
 _HOLD_HOST = (
-    update(Node.__table__)
+    update(table_of(Node))
     .where(Node.id == bindparam("pk"))
     .values(
         cpu_held_milli=Node.cpu_held_milli + bindparam("cpu"),

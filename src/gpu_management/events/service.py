@@ -6,12 +6,15 @@ from datetime import datetime
 from operator import eq, ge, lt
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from gpu_management.core.database import table_of
 from gpu_management.core.paging import Listing, Page, list_rows
 from gpu_management.events.filters import Interest
 from gpu_management.events.models import Event
+
+_WRITE = insert(table_of(Event))  # built once: every change of anything writes one
 
 DEFAULT_PAGE = 100
 """Events answered when no limit is asked for: the outbox only grows."""
@@ -41,18 +44,17 @@ def record(  # noqa: PLR0913 - one flat line at every call site says what happen
     cluster: str | None = None,
 ) -> None:
     """Write that `kind` happened; `data` must be JSON, `team` limits who may see it."""
-    session.add(
-        Event(
-            type=kind,
-            cluster=cluster,
-            subject_kind=subject_kind,
-            subject_id=subject_id,
-            team=team,
-            namespace=namespace,
-            data=data,
-            created_at=now,
-        )
-    )
+    row = {
+        "type": kind,
+        "cluster": cluster,
+        "subject_kind": subject_kind,
+        "subject_id": subject_id,
+        "team": team,
+        "namespace": namespace,
+        "data": data,
+        "created_at": now,
+    }
+    session.connection().execute(_WRITE, row)
 
 
 def since(

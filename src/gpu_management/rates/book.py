@@ -122,7 +122,7 @@ def _at(rows: list[BookRow], moment: datetime) -> int | None:
 
 
 def _periods(steps: list[tuple[datetime, int]]) -> tuple[RatePeriod, ...]:
-    ends = [moment for moment, _ in steps[1:]] + [None]
+    ends = [*(moment for moment, _ in steps[1:]), None]
     return tuple(
-        RatePeriod(moment, end, rate) for (moment, rate), end in zip(steps, ends, strict=True)
+        RatePeriod(moment, end, rate) for (moment, rate), end in zip(steps, ends, strict=False)
     )

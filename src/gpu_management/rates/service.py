@@ -47,6 +47,9 @@ def seed_list_prices(session: Session, *, now: datetime) -> int:
     return len(rows)
 
 
+_NEWEST = select(func.max(Rate.id))
+
+
 class BookKeeper:
     """Keeps a book in memory and reads it again when rows were added; one per process."""
 
@@ -58,7 +61,7 @@ class BookKeeper:
 
     def book(self, session: Session) -> Book:
         """Return the present book: rows are only added, so the highest id tells."""
-        newest = session.scalar(select(func.max(Rate.id))) or 0
+        newest = session.connection().execute(_NEWEST).scalar() or 0
         if newest != self._newest:
             self._book = read_book(session, rule=self._rule)
             self._newest = newest
