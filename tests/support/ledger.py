@@ -1,6 +1,7 @@
 """What must be true of the ledger at every moment (DESIGN 2 and 3), checked in plain queries."""
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -127,7 +128,7 @@ def _check_timelines(session: Session) -> None:
 
 def _check_stretches(stretches: list[Any], *, alive: bool) -> None:
     """Stretches follow each other without gap or overlap; the last is open while alive."""
-    for before, after in zip(stretches, stretches[1:], strict=False):
+    for before, after in pairwise(stretches):
         assert before.ended_at == after.started_at
         assert before.open_device_id is None
     last = stretches[-1]

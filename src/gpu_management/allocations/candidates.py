@@ -1,6 +1,6 @@
 """What placement is asked, which nodes and devices can serve it, and why the others cannot."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +29,8 @@ class Request:
     """Compared with the label of the model; see `ANY_MEMORY_GB` for unknown ones."""
     models: frozenset[str] | None = None
     """Nothing else will do; None is any."""
-    preferred_models: Collection[str] = ()
-    """Better than others, and nothing more."""
+    preferred_models: Sequence[str] = ()
+    """Better than others, the best first, and nothing more."""
     node_selector: Mapping[str, str] = field(default_factory=dict)
     excluded_devices: frozenset[int] = frozenset()
     excluded_nodes: frozenset[str] = frozenset()

@@ -12,7 +12,7 @@ the lowest device index. The cost of a place is in GPUs, a sum of named parts:
 - `scarcity`: using a kind of device that constrained requests need, up to 1 a GPU.
 - `price`, `memory`: dearer or larger than the cheapest or smallest device that would do, up to
   0.5 and 0.25 a GPU; both are 0 where these are equal or unknown.
-- `preference`: 4 a GPU that is not of a preferred model, so preference outweighs packing.
+- `preference`: 4 a GPU for each model preferred to its own, so preference outweighs packing.
 
 Nodes of several device kinds count with the mean of their candidates in the last four parts.
 """
@@ -231,7 +231,8 @@ def _kind_parts(scoring: _Scoring, devices: Ints) -> dict[str, Values]:
         "memory": _MEMORY_WEIGHT * _excess([kind.memory_gb for kind in kinds], present),
     }
     if preferred:
-        missed = [float(kind.model_id not in preferred) for kind in kinds]
+        ranks = {model: rank for rank, model in enumerate(preferred)}
+        missed = [float(ranks.get(kind.model_id, len(ranks))) for kind in kinds]
         parts["preference"] = _PREFERENCE_WEIGHT * np.array(missed)
     return {name: costs for name, costs in parts.items() if np.ptp(costs[present]) > 0}
 

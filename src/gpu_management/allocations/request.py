@@ -42,6 +42,8 @@ class Ask:
     user_id: str | None = None
     team_id: str | None = None
     model_preference: tuple[str, ...] = ()
+    model_ids: tuple[str, ...] = ()
+    """Nothing else will do; empty is any."""
     node_selector: tuple[tuple[str, str], ...] = ()
     priority: int = 0
     max_duration_hours: int | None = None
@@ -82,10 +84,12 @@ def _faults(ask: Ask) -> Iterable[FieldError]:
         )
     if len(set(ask.model_preference)) != len(ask.model_preference):
         yield _fault("modelPreference", "unique", "modelPreference names a model twice", None)
+    if len(set(ask.model_ids)) != len(ask.model_ids):
+        yield _fault("modelIds", "unique", "modelIds names a model twice", None)
 
 
 def _name_faults(ask: Ask) -> Iterable[FieldError]:
-    if not _LABEL.match(ask.namespace):
+    if not _LABEL.fullmatch(ask.namespace):
         yield _fault(
             "namespace",
             "dns-1123-label",
@@ -93,7 +97,7 @@ def _name_faults(ask: Ask) -> Iterable[FieldError]:
             " starting and ending with a letter or digit",
             ask.namespace[:80],
         )
-    if len(ask.pod_name) > _LONGEST_NAME or not _SUBDOMAIN.match(ask.pod_name):
+    if len(ask.pod_name) > _LONGEST_NAME or not _SUBDOMAIN.fullmatch(ask.pod_name):
         yield _fault(
             "podName",
             "dns-1123-subdomain",

@@ -76,9 +76,8 @@ def request(
         AllocationContended: devices changed faster than we could decide.
     """
     check_access(principal, Permission.ALLOCATIONS_WRITE)
-    check_acts_for(principal, team=ask.team_id, user=ask.user_id)
     check(ask)
-    ask = replace(ask, team_id=team_for(session, ask, principal))
+    ask = on_behalf(session, ask, principal)
     if idempotency_key is not None:
         devices.lock(session, office.placer.cluster_name)  # the same key may be on its way
         answered = _answered(session, ask, principal=principal, key=idempotency_key)
@@ -133,9 +132,18 @@ def _refused_of(refusal: GpuNotAvailable, number: int, count: int) -> GpuNotAvai
     )
 
 
-def team_for(session: Session, ask: Ask, principal: Principal) -> str | None:
-    """Return whose the allocation is: as told, else the caller's team, else the namespace's."""
-    return ask.team_id or principal.team or teams.team_of_namespace(session, ask.namespace)
+def on_behalf(session: Session, ask: Ask, principal: Principal) -> Ask:
+    """Return `ask` with whose it is: as told, else the caller's own, else the namespace's team.
+
+    Raises:
+        Forbidden: a USER asks for a team or a user that is not its own.
+    """
+    user = ask.user_id or principal.user
+    team = ask.team_id or principal.team
+    check_acts_for(principal, team=team, user=None if ask.team_id else user)
+    if team is None and principal.sees_all:
+        team = teams.team_of_namespace(session, ask.namespace)
+    return replace(ask, user_id=user, team_id=team)
 
 
 def _answered(session: Session, ask: Ask, *, principal: Principal, key: str) -> Allocation | None:
@@ -209,9 +217,8 @@ def preview(
         AllocationInvalid: the request can never be served.
     """
     check_access(principal, Permission.ALLOCATIONS_WRITE)
-    check_acts_for(principal, team=ask.team_id, user=ask.user_id)
     check(ask)
-    ask = replace(ask, team_id=team_for(session, ask, principal))
+    ask = on_behalf(session, ask, principal)
     outcome = _decide(session, office, ask, now=now)
     if outcome.place is not None:
         admit(session, office, ask, outcome.place, now=now)
@@ -266,9 +273,10 @@ def _new(office: Office, ask: Ask, *, principal: Principal, now: datetime) -> Al
         gpu_milli=ask.gpu_milli,
         cpu_milli=ask.cpu_milli,
         memory_mib=ask.memory_mib,
-        user_id=ask.user_id or principal.user,
+        user_id=ask.user_id,
         team_id=ask.team_id,
         model_preference=list(ask.model_preference),
+        model_ids=list(ask.model_ids),
         node_selector=dict(ask.node_selector),
         priority=ask.priority,
         max_duration_hours=ask.max_duration_hours,
