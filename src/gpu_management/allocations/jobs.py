@@ -167,6 +167,7 @@ def ask_of(allocation: Allocation) -> Ask:
         user_id=allocation.user_id,
         team_id=allocation.team_id,
         model_preference=tuple(allocation.model_preference),
+        model_ids=tuple(allocation.model_ids),
         node_selector=tuple(sorted(allocation.node_selector.items())),
         priority=allocation.priority,
     )

@@ -79,6 +79,7 @@ class Allocation(Base):
     user_id: Mapped[str | None] = mapped_column(String(253))
     team_id: Mapped[str | None] = mapped_column(String(120))
     model_preference: Mapped[list[str]] = mapped_column(JsonText)
+    model_ids: Mapped[list[str]] = mapped_column(JsonText)
     node_selector: Mapped[dict[str, str]] = mapped_column(JsonText)
     priority: Mapped[int] = mapped_column()
     max_duration_hours: Mapped[int | None] = mapped_column()

@@ -147,6 +147,7 @@ class Placer:
             cpu_milli=ask.cpu_milli,
             memory_mib=ask.memory_mib,
             min_memory_gb=ask.required_memory_gb,
+            models=frozenset(ask.model_ids) or None,
             preferred_models=ask.model_preference,
             node_selector=dict(ask.node_selector),
             excluded_nodes=frozenset(kept_nodes),

@@ -53,6 +53,9 @@ class AllocationCreate(WireRequest):
     model_preference: list[str] = Field(
         default=[], max_length=16, description="Model ids to prefer, best first."
     )
+    model_ids: list[str] = Field(
+        default=[], max_length=16, description="Only these models will do; empty is any."
+    )
     node_selector: dict[str, str] = Field(default={}, description="Labels a node must carry.")
     priority: WireInt = Field(default=0, ge=-1000, le=1000, description="Higher goes first.")
     max_duration_hours: WireInt | None = Field(default=None, ge=1, le=MAX_HOURS)
@@ -66,12 +69,20 @@ class AllocationCreate(WireRequest):
     def to_ask(self, *, default_wait_seconds: int) -> Ask:
         """Return the request as the service takes it."""
         plain = self.model_dump(
-            exclude={"dry_run", "wait", "wait_seconds", "node_selector", "model_preference"},
+            exclude={
+                "dry_run",
+                "wait",
+                "wait_seconds",
+                "node_selector",
+                "model_preference",
+                "model_ids",
+            },
             include=set(type(self).model_fields),
         )
         return Ask(
             **plain,
             model_preference=tuple(self.model_preference),
+            model_ids=tuple(self.model_ids),
             node_selector=tuple(sorted(self.node_selector.items())),
             wait_seconds=(self.wait_seconds or default_wait_seconds) if self.wait else None,
         )
@@ -145,6 +156,7 @@ class Allocation(WireModel):
     resources: list[str]
     priority: int
     model_preference: list[str]
+    model_ids: list[str]
     node_selector: dict[str, str]
     cost_per_hour: Amount | None
     cost_limit: Amount | None

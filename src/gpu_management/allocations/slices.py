@@ -116,15 +116,21 @@ def largest_profile_gb(view: View) -> int:
 
 
 def _pools(view: View, ask: Ask, kept_nodes: Collection[str]) -> list[Collection[int] | None]:
-    """Return the GPUs that may serve: those of each preferred model first, then all."""
+    """Return the GPUs that may serve, of each preferred model first, then all; None is any."""
     allowed = {n.name for n in view.nodes.values() if _may_use(n, ask) and n.name not in kept_nodes}
-    cut = {k: d for k, d in view.devices.items() if d.mig_enabled and d.node_name in allowed}
+    cut = {
+        key: known
+        for key, known in view.devices.items()
+        if known.mig_enabled
+        and known.node_name in allowed
+        and (not ask.model_ids or known.model_id in ask.model_ids)
+    }
     preferred = [
         {key for key, known in cut.items() if known.model_id == model}
         for model in ask.model_preference
     ]
-    everything: Collection[int] | None = None if len(allowed) == len(view.nodes) else set(cut)
-    return [*preferred, everything]
+    is_any = len(allowed) == len(view.nodes) and not ask.model_ids
+    return [*preferred, None if is_any else set(cut)]
 
 
 def _may_use(node: KnownNode, ask: Ask) -> bool:

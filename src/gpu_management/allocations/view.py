@@ -254,6 +254,7 @@ def eligible_nodes(view: View, ask: Ask) -> list[tuple[str, int]]:
             known.usable
             and known.mig_enabled is ask.use_mig
             and known.memory_gb >= ask.required_memory_gb
+            and (not ask.model_ids or known.model_id in ask.model_ids)
         ):
             free.setdefault(known.node_name, []).append(known.free_milli)
     return [

@@ -37,6 +37,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
     415: BadRequest,
 }
 _LONGEST_ECHO = 200
+_HUGE = 2**63
 
 
 def install(app: FastAPI) -> None:
@@ -85,10 +86,15 @@ def _field_error(entry: dict[str, Any]) -> FieldError:
         rejected = None
     elif isinstance(rejected, str):
         rejected = rejected[:_LONGEST_ECHO]
-    elif not isinstance(rejected, int | float | bool | None):
+    elif not isinstance(rejected, int | float | bool | None) or _is_huge(rejected):
         rejected = str(rejected)[:_LONGEST_ECHO]
     message = str(entry["msg"]).replace('"', "'").replace("\\", "/")
     return FieldError(".".join(where) or "body", entry["type"], message, rejected)
+
+
+def _is_huge(rejected: object) -> bool:
+    """Tell whether a number is an integer that our JSON writer does not take."""
+    return isinstance(rejected, int) and abs(rejected) >= _HUGE
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -31,4 +31,5 @@ def as_utc(moment: datetime) -> datetime:
 
 def wire_time(moment: datetime) -> str:
     """Write `moment` as clients read it: UTC, milliseconds, `Z` (D-03)."""
-    return as_utc(moment).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    # Not strftime: it writes the year 119 with three digits.
+    return as_utc(moment).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

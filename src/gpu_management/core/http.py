@@ -23,6 +23,7 @@ from gpu_management.core.problems import (
     Unauthenticated,
     ValidationFailed,
 )
+from gpu_management.core.text import one_line
 
 MAX_PAGE = 1000
 """Rows in one page at most."""
@@ -127,9 +128,14 @@ def note_unknown(request: Request, response: Response, body: wire.WireRequest) -
     if not unknown:
         return
     if runtime(request).strict_fields:
-        errors = [FieldError(text.split()[2].rstrip(";"), "unknown", text) for text in unknown]
+        names = sorted(body.model_extra or {})
+        errors = [
+            FieldError(name[:60], "unknown", text)
+            for name, text in zip(names, unknown, strict=True)
+        ]
         raise ValidationFailed("; ".join(unknown), errors=errors)
-    text = "; ".join(unknown)
+    # Names are the caller's: a control character in a header would lose the whole answer.
+    text = one_line("; ".join(unknown))
     response.headers[WARNING_HEADER] = text.encode("ascii", "replace").decode()[:1000]
 
 

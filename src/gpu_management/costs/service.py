@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,8 @@ from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second
 from gpu_management.core.database import MICROS, AnyRow
+from gpu_management.costs.days import day_start, next_day
+from gpu_management.costs.meter import Meter
 from gpu_management.devices.models import Device, Model
 from gpu_management.rates.book import Book
 from gpu_management.rates.service import BookKeeper
@@ -29,6 +31,11 @@ class Desk:
     currency: str
     zone: ZoneInfo
     keeper: BookKeeper
+    meter: Meter = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give the desk a meter of its own."""
+        object.__setattr__(self, "meter", Meter(self.zone, self.keeper))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +62,6 @@ class Piece:
     micros: int | None
     seconds: int
     hold: AnyRow
-
-
-def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """Return the moment a day begins in `zone`, as UTC; days there have 23 to 25 hours."""
-    return datetime.combine(day, time.min, tzinfo=zone).astimezone(UTC)
 
 
 def pieces(
@@ -123,24 +125,14 @@ def _bounds(
 ) -> tuple[datetime, datetime]:
     return (
         max(day_start(day, zone), since),
-        min(day_start(day + timedelta(days=1), zone), until),
+        min(next_day(day, zone), until),
     )
 
 
 def today_and_month(session: Session, desk: Desk, *, now: datetime) -> dict[str, Decimal]:
     """Return what was spent since midnight and since the first of the month."""
-    until = whole_second(now)
-    today = now.astimezone(desk.zone).date()
-    month = day_start(today.replace(day=1), desk.zone)
-    book = desk.keeper.book(session)
-    spent: dict[date, int] = defaultdict(int)
-    if month < until:
-        for piece in pieces(session, book, desk.zone, Window(month, until)):
-            spent[piece.day] += piece.micros or 0
-    return {
-        "daily_cost": _money(spent.get(today, 0)),
-        "monthly_cost": _money(sum(spent.values())),
-    }
+    spent = desk.meter.spent(session, now=now)
+    return {"daily_cost": _money(spent.today), "monthly_cost": _money(spent.month)}
 
 
 def analysis(
@@ -222,22 +214,4 @@ def _name(value: Any) -> str:
 
 def total_ever(session: Session, desk: Desk, *, now: datetime) -> Decimal:
     """Return what every hold has cost up to now: it only grows, whoever asks."""
-    book = desk.keeper.book(session)
-    query = (
-        select(
-            Hold.milli,
-            Hold.profile_name,
-            Hold.started_at,
-            Hold.ended_at,
-            Device.model_id,
-            Model.mig_geometry,
-        )
-        .join(Device, Device.id == Hold.device_id)
-        .join(Model, Model.model_id == Device.model_id)
-    )
-    until = whole_second(now)
-    total = 0
-    for hold in session.execute(query):
-        ended = hold.ended_at or max(until, hold.started_at)
-        total += book.cost_micros(priced(hold), started_at=hold.started_at, until=ended) or 0
-    return _money(total)
+    return _money(desk.meter.spent(session, now=now).ever)

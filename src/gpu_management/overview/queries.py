@@ -93,6 +93,9 @@ def device_rows() -> AnySelect:
     )
 
 
+_DEVICE_KEYS = tuple(device_rows().selected_columns.keys())
+
+
 def list_devices(
     session: Session, asked: DeviceFilter, *, principal: Principal, page: Page
 ) -> Listing:
@@ -141,12 +144,13 @@ def show_devices(
 
 def device_fields(row: AnyRow) -> dict[str, Any]:
     """Return the fields of one device without holders and slices."""
-    fields: dict[str, Any] = dict(row._mapping)
-    fields |= _UNMEASURED
-    fields["status"] = status_of(row.state, mig_enabled=row.mig_enabled, held_milli=row.held_milli)
-    fields["health"] = "OK" if row.state is DeviceState.READY else row.state.value
-    fields["free_milli"] = 1000 - row.held_milli if row.state is DeviceState.READY else 0
-    fields["mig_supported"] = row.mig_geometry is not None
+    fields: dict[str, Any] = dict(zip(_DEVICE_KEYS, row, strict=False)) | _UNMEASURED
+    state, held_milli = fields["state"], fields["held_milli"]
+    is_ready = state is DeviceState.READY
+    fields["status"] = status_of(state, mig_enabled=fields["mig_enabled"], held_milli=held_milli)
+    fields["health"] = "OK" if is_ready else state.value
+    fields["free_milli"] = 1000 - held_milli if is_ready else 0
+    fields["mig_supported"] = fields["mig_geometry"] is not None
     return fields
 
 
@@ -173,7 +177,9 @@ def _holders(
         .order_by(Hold.id)
     )
     for some in _parts(device_pks):
-        for row in session.execute(query.where(Hold.device_id.in_(some)) if some else query):
+        for row in session.connection().execute(
+            query.where(Hold.device_id.in_(some)) if some else query
+        ):
             if team is None or row.team_id == team:
                 found[row.device_id].append(dict(row._mapping))
     return found

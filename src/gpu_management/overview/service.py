@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Integer, case, cast, func, select
+from sqlalchemy import Integer, and_, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Phase
@@ -18,11 +18,10 @@ from gpu_management.mig.models import MigInstance
 
 
 def fleet_groups(session: Session) -> Sequence[AnyRow]:
-    """Return devices counted by node, model, state, MIG mode and whether they are held."""
+    """Return devices counted by model, state, MIG mode and whether they are held."""
     is_held = cast(case((Device.held_milli > 0, 1), else_=0), Integer)
     query = (
         select(
-            Device.node_id,
             Device.model_id,
             Device.state,
             Device.mig_enabled,
@@ -31,9 +30,9 @@ def fleet_groups(session: Session) -> Sequence[AnyRow]:
             func.sum(Device.held_milli).label("held_milli"),
         )
         .where(Device.live_id.is_not(None))
-        .group_by(Device.node_id, Device.model_id, Device.state, Device.mig_enabled, is_held)
+        .group_by(Device.model_id, Device.state, Device.mig_enabled, is_held)
     )
-    return session.execute(query).all()
+    return session.connection().execute(query).all()
 
 
 def overview(
@@ -76,7 +75,7 @@ def overview(
         "currency": desk.currency,
         "alerts": {},
         "by_model": _by_model(groups, models),
-        "by_node": _by_node(session, groups) if with_nodes else [],
+        "by_node": _by_node(session) if with_nodes else [],
         "generated_at": now,
     }
 
@@ -139,25 +138,46 @@ def _by_model(groups: Sequence[AnyRow], models: dict[str, AnyRow]) -> list[dict[
     return found
 
 
-def _by_node(session: Session, groups: Sequence[AnyRow]) -> list[dict[str, Any]]:
-    by_node: dict[int, list[AnyRow]] = {}
-    for group in groups:
-        by_node.setdefault(group.node_id, []).append(group)
-    names = select(Node.id, Node.node_name).order_by(Node.node_name)
-    return [
-        {"node_name": name, **_counts(by_node.get(pk, ()))} for pk, name in session.execute(names)
-    ]
+def _by_node(session: Session) -> list[dict[str, Any]]:
+    ready = Device.state == DeviceState.READY
+    live = and_(Device.node_id == Node.id, Device.live_id.is_not(None))
+    query = (
+        select(
+            Node.node_name,
+            func.count(Device.id),
+            func.count(Device.id).filter(ready, Device.held_milli == 0),
+            func.count(Device.id).filter(Device.held_milli > 0),
+            func.count(Device.id).filter(Device.state == DeviceState.FAILED),
+            func.coalesce(func.sum(Device.held_milli), 0),
+        )
+        .outerjoin(Device, live)
+        .group_by(Node.id, Node.node_name)
+        .order_by(Node.node_name)
+    )
+    names = ("node_name", *_COUNTS)
+    return [dict(zip(names, row, strict=True)) for row in session.connection().execute(query)]
+
+
+_COUNTS = ("total", "available", "allocated", "failed", "held_milli")
+
+
+def _add(count: dict[str, int], group: AnyRow) -> None:
+    number = group.number
+    count["total"] += number
+    count["held_milli"] += int(group.held_milli)
+    if group.is_held:
+        count["allocated"] += number
+    elif group.state is DeviceState.READY:
+        count["available"] += number
+    if group.state is DeviceState.FAILED:
+        count["failed"] += number
 
 
 def _counts(groups: Sequence[AnyRow]) -> dict[str, int]:
-    ready = [g for g in groups if g.state is DeviceState.READY]
-    return {
-        "total": sum(g.number for g in groups),
-        "available": sum(g.number for g in ready if not g.is_held),
-        "allocated": sum(g.number for g in groups if g.is_held),
-        "failed": sum(g.number for g in groups if g.state is DeviceState.FAILED),
-        "held_milli": int(sum(g.held_milli for g in groups)),
-    }
+    count = dict.fromkeys(_COUNTS, 0)
+    for group in groups:
+        _add(count, group)
+    return count
 
 
 def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
@@ -175,7 +195,7 @@ def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
         "total": total,
         "by_status": {one.value: count for one, count in _by_status(groups).items()},
         "by_model": dict(by_model),
-        "by_node": {row["node_name"]: row["total"] for row in _by_node(session, groups)},
+        "by_node": {row["node_name"]: row["total"] for row in _by_node(session)},
         "allocation_rate_pct": round(held / (able * 10), 2) if able else None,
         "mig_share_pct": round(100 * cut / total, 2) if total else None,
         "memory_total_gb": sum(g.number * models[g.model_id].memory_gb for g in groups),

@@ -203,6 +203,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=253), nullable=True),
         sa.Column("team_id", sa.String(length=120), nullable=True),
         sa.Column("model_preference", types.JsonText(), nullable=False),
+        sa.Column("model_ids", types.JsonText(), nullable=False),
         sa.Column("node_selector", types.JsonText(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("max_duration_hours", sa.Integer(), nullable=True),
