@@ -8,93 +8,24 @@
 Objects come as the JSON that the server writes (camelCase); the OpenAPI document lists the fields.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
 from urllib.parse import quote
 from uuid import uuid4
 
-import httpx2
-import stamina
+from gpu_client_http import GpuApiError, GpuNotAvailable, GpuUnreachable, Json, Transport
 
 __all__ = ["GPUManagementClient", "GpuApiError", "GpuNotAvailable", "GpuUnreachable"]
 
-LONGEST_PAUSE_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 60
 """How long the server holds one answer back at most."""
 
 _GPU = "/api/v1/gpu"
 _ADMIN = "/api/v1/admin"
-_REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
-_BUSY = 503
-
-Json = dict[str, Any]
 
 
-class GpuApiError(Exception):
-    """The server refused: `status`, `code`, `detail`, `refusals` and the whole `problem`."""
-
-    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
-        """Keep the problem document (RFC 9457)."""
-        self.status = status
-        self.problem = dict(problem)
-        self.code = str(problem.get("code", ""))
-        self.detail = str(problem.get("detail") or f"the server answered {status}")
-        self.refusals: list[Json] = list(problem.get("refusals") or ())
-        super().__init__(f"{self.code or status}: {self.detail}")
-
-
-class GpuNotAvailable(GpuApiError):
-    """Nothing fits now; `refusals` says what each class of candidates lacked."""
-
-
-class GpuUnreachable(ConnectionError):
-    """Nobody answered, after the retries."""
-
-
-class GPUManagementClient:
-    """Talks to one control plane; safe to share between threads."""
-
-    def __init__(
-        self,
-        base_url: str,
-        api_key: str | None = None,
-        *,
-        timeout_seconds: float = 30.0,
-        attempts: int = 4,
-        transport: httpx2.BaseTransport | None = None,
-    ) -> None:
-        """Connect lazily. `attempts` counts the first one; `transport` replaces the network."""
-        headers = {"User-Agent": "gpu-client-python", "X-GPU-Envelope": "false"}
-        if api_key:
-            headers["Authorization"] = f"Bearer {api_key}"
-        self.base_url = base_url.rstrip("/")
-        self._timeout_seconds = timeout_seconds
-        self._attempts = attempts
-        self._http = httpx2.Client(
-            base_url=self.base_url,
-            headers=headers,
-            timeout=httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, 5.0)),
-            transport=transport,
-        )
-
-    def __enter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connections."""
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+class GPUManagementClient(Transport):
+    """Every operation of the API; `GPUManagementClient(base_url, api_key=None)`."""
 
     # The guide's five methods
 
@@ -148,7 +79,7 @@ class GPUManagementClient:
         return self._object("POST", f"{_GPU}/allocations/simulate", body=allocation_request)
 
     def list_allocations(self, **filters: object) -> list[Json]:
-        """Return allocations, newest first; filter by phase, namespace, podName, teamId and so on."""
+        """Return allocations, newest first; filter by phase, namespace, podName, teamId …."""
         return self._list(f"{_GPU}/allocations", **filters)
 
     def get_allocation(
@@ -231,6 +162,14 @@ class GPUManagementClient:
         """Return the GPU models that are known."""
         return self._list(f"{_GPU}/models")
 
+    def get_model(self, model_id: str) -> Json:
+        """Return what is known about a GPU model."""
+        return self._object("GET", _under(f"{_GPU}/models", model_id))
+
+    def create_model(self, model: Json) -> Json:
+        """Add a GPU model that the catalogue does not have."""
+        return self._object("POST", f"{_GPU}/models", body=model)
+
     def get_statistics(self) -> Json:
         """Return the devices in figures."""
         return self._object("GET", f"{_GPU}/statistics")
@@ -272,7 +211,15 @@ class GPUManagementClient:
         body = {"placements": list(placements), "dryRun": dry_run}
         return self._object("PUT", path, body=body)
 
+    def get_mig_history(self, device_id: str) -> list[Json]:
+        """Return the layouts a GPU has had."""
+        return self._list(_under(f"{_GPU}/devices", device_id, "mig", "history"))
+
     # Money, events, access
+
+    def get_own_cost(self, days: int = 30) -> Json:
+        """Return what the caller's own team spent in the last `days` days."""
+        return self._object("GET", f"{_GPU}/me/cost", query={"days": days})
 
     def list_rates(self, **filters: object) -> list[Json]:
         """Return the price book."""
@@ -298,6 +245,11 @@ class GPUManagementClient:
         """Issue an API key; `key` of the answer is shown this once."""
         return self._object("POST", f"{_ADMIN}/api-keys", body=key)
 
+    def rotate_api_key(self, key_id: str, grace_seconds: int = 3600) -> Json:
+        """Give an API key a new secret; the old one works for `grace_seconds` more."""
+        path = _under(f"{_ADMIN}/api-keys", key_id, "rotate")
+        return self._object("POST", path, body={"graceSeconds": grace_seconds})
+
     def revoke_api_key(self, key_id: str) -> None:
         """End an API key."""
         self._call("DELETE", _under(f"{_ADMIN}/api-keys", key_id))
@@ -310,106 +262,22 @@ class GPUManagementClient:
         """Add a team."""
         return self._object("POST", f"{_ADMIN}/teams", body=team)
 
+    def get_team(self, team_id: str) -> Json:
+        """Return one team."""
+        return self._object("GET", _under(f"{_ADMIN}/teams", team_id))
+
+    def update_team(self, team_id: str, team: Json) -> Json:
+        """Replace name, quota and namespaces of a team."""
+        return self._object("PUT", _under(f"{_ADMIN}/teams", team_id), body=team)
+
+    def delete_team(self, team_id: str) -> None:
+        """Remove a team."""
+        self._call("DELETE", _under(f"{_ADMIN}/teams", team_id))
+
     def list_audit(self, **filters: object) -> list[Json]:
         """Return who did what, newest first."""
         return self._list(f"{_ADMIN}/audit", **filters)
 
-    # How requests are sent
-
-    def _list(self, path: str, **query: object) -> list[Json]:
-        found: list[Json] = self._call("GET", path, query=query).json()
-        return found
-
-    def _object(self, method: str, path: str, **more: Any) -> Json:
-        found: Json = self._call(method, path, **more).json()
-        return found
-
-    def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, object] | None = None,
-        body: object = None,
-        once: str | None = None,
-        longer_seconds: float = 0.0,
-    ) -> httpx2.Response:
-        request = self._http.build_request(
-            method,
-            path,
-            params=_given(query or {}),
-            json=body,
-            headers={"Idempotency-Key": once} if once else {},
-            timeout=httpx2.Timeout(self._timeout_seconds + longer_seconds, connect=5.0),
-        )
-        response = self._sent(request, repeatable=once is not None or method in _REPEATABLE)
-        if response.is_success:
-            return response
-        raise _error(response)
-
-    def _sent(self, request: httpx2.Request, *, repeatable: bool) -> httpx2.Response:
-        def pause(error: Exception) -> bool | float:
-            return _pause(error, repeatable=repeatable)
-
-        try:
-            for attempt in stamina.retry_context(
-                on=pause, attempts=self._attempts, timeout=60.0, wait_initial=0.1, wait_jitter=0.2
-            ):
-                with attempt:
-                    return _not_busy(self._http.send(request))
-        except _Busy as busy:
-            return busy.response
-        except httpx2.TransportError as error:
-            reason = str(error) or type(error).__name__
-            raise GpuUnreachable(f"{request.method} {request.url}: {reason}") from error
-        raise AssertionError("the last attempt returns or raises")
-
-
-class _Busy(Exception):
-    """The server asked to come back later."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        super().__init__(f"status {response.status_code}")
-        self.response = response
-
-
-def _not_busy(response: httpx2.Response) -> httpx2.Response:
-    if response.status_code == _BUSY:
-        raise _Busy(response)
-    return response
-
-
-def _pause(error: Exception, *, repeatable: bool) -> bool | float:
-    """Return whether to try again, or the seconds to wait before that."""
-    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return True  # nothing was sent
-    if not repeatable:
-        return False
-    if isinstance(error, _Busy):
-        told = error.response.headers.get("retry-after", "")
-        known = told.isascii() and told.isdigit()
-        return min(float(told), LONGEST_PAUSE_SECONDS) if known else True
-    return isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError)
-
-
-def _error(response: httpx2.Response) -> GpuApiError:
-    try:
-        problem = response.json()
-    except ValueError:
-        problem = None
-    if not isinstance(problem, dict):
-        problem = {"detail": response.text[:200]}
-    kind = GpuNotAvailable if problem.get("code") == "GPU_NOT_AVAILABLE" else GpuApiError
-    return kind(response.status_code, problem)
-
 
 def _under(path: str, *names: str) -> str:
     return "/".join([path, *(quote(name, safe="") for name in names)])
-
-
-def _given(query: Mapping[str, object]) -> dict[str, str]:
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in query.items()
-        if value is not None
-    }

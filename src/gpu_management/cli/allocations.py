@@ -2,6 +2,7 @@
 
 import time
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from gpu_management.cli import columns, text
 from gpu_management.cli.errors import CliError, Refused, TimedOut
 from gpu_management.cli.options import Limit, Sort
 from gpu_management.cli.output import remark
-from gpu_management.cli.paths import ALLOCATIONS, given, labels, under
+from gpu_management.cli.paths import ALLOCATIONS, given, labels, read_json, under
 from gpu_management.cli.shell import Shell, command, group
 
 LONGEST_POLL_SECONDS = 30
@@ -75,6 +76,7 @@ def install(app: typer.Typer) -> None:
     command(allocations, "get", watchable=True)(get)
     command(allocations, "request")(request)
     command(allocations, "simulate")(simulate)
+    command(allocations, "bulk")(bulk)
     command(allocations, "extend")(extend)
     command(allocations, "release")(release)
     command(app, "request")(request)
@@ -182,6 +184,16 @@ def simulate(  # noqa: PLR0913 - typer reads the options from the signature
             ("WHY", preview["detail"]),
         ]
     )
+
+
+def bulk(
+    shell: Shell,
+    file: Annotated[Path, typer.Argument(help="JSON: a list of requests, as the API takes them.")],
+) -> None:
+    """Take several at once: all of them, or none."""
+    requests = read_json(file)
+    made = shell.send("POST", f"{ALLOCATIONS}/bulk", {"requests": requests})
+    shell.printer.rows(made, columns.ALLOCATIONS, empty="nothing was asked for")
 
 
 def extend(

@@ -136,6 +136,16 @@ ALLOCATION = (
     col("MESSAGE", "message"),
     Column("CONDITIONS", lambda row, _view: _conditions(row)),
 )
+HEALTH = (
+    col("DEVICE", "deviceId"),
+    col("HEALTH", "health"),
+    col("STATE", "state"),
+    when("SINCE", "since"),
+    col("REASON", "reason"),
+    num("TEMP", lambda row: _celsius(row.get("temperature"))),
+    num("ECC", lambda row: text.plain(row.get("eccErrors"))),
+    num("XID", lambda row: text.plain(row.get("xidErrors"))),
+)
 STRETCHES = (
     col("STATE", "state"),
     when("FROM", "startedAt"),

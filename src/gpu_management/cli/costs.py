@@ -8,7 +8,7 @@ import typer
 from gpu_management.cli import columns, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.options import Limit, Sort
-from gpu_management.cli.paths import COST, RATES, given
+from gpu_management.cli.paths import COST, OWN_COST, RATES, given
 from gpu_management.cli.shell import Shell, command, group
 
 _GROUPS = {
@@ -74,11 +74,12 @@ def analysis(
     by: Annotated[
         str, typer.Option(help=f"Group by {', '.join(_GROUPS)}.", metavar="WHAT")
     ] = "team",
+    mine: Annotated[bool, typer.Option("--mine", help="Only of your own team.")] = False,
 ) -> None:
     """Show what was spent: in total, by group, by day."""
     if by not in _GROUPS:
         raise Misused(f"--by takes {', '.join(_GROUPS)}; not {by!r}")
-    found = shell.api.get(COST, days=days).data
+    found = shell.api.get(OWN_COST if mine else COST, days=days).data
     if not shell.printer.is_for_people():
         shell.printer.data(found)
         return

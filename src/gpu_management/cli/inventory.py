@@ -8,7 +8,7 @@ import typer
 from gpu_management.cli import columns
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.options import Limit, Sort
-from gpu_management.cli.paths import DEVICES, MODELS, NODES, given, labels, under
+from gpu_management.cli.paths import DEVICES, MODELS, NODES, STATISTICS, given, labels, under
 from gpu_management.cli.shell import Shell, command, group
 
 DeviceId = Annotated[str, typer.Argument(metavar="DEVICE", help="Such as gpu-worker-1-GPU-00.")]
@@ -45,6 +45,8 @@ def install(app: typer.Typer) -> None:
     command(devices, "update")(update)
     command(devices, "delete")(delete)
     command(devices, "history")(history)
+    command(devices, "health", watchable=True)(health)
+    command(devices, "statistics", watchable=True)(statistics)
     command(devices, "state")(set_state)
     maintenance = group("maintenance", "Take a GPU out of service and back.", inside=devices)
     command(maintenance, "start")(start_maintenance)
@@ -58,6 +60,7 @@ def install(app: typer.Typer) -> None:
     models = group("models", "GPU models: the catalogue.", inside=app)
     command(models, "list")(list_models)
     command(models, "get")(get_model)
+    command(models, "add")(add_model)
 
 
 def list_devices(
@@ -158,6 +161,22 @@ def history(shell: Shell, device: DeviceId, *, limit: Limit = None) -> None:
     shell.listing(path, columns.STRETCHES, empty="no history", limit=limit)
 
 
+def health(shell: Shell, device: DeviceId) -> None:
+    """Show what is known about a GPU's health, and its latest states."""
+    found = shell.api.get(under(DEVICES, device, "health")).data
+    if not shell.printer.is_for_people():
+        shell.printer.data(found)
+        return
+    shell.printer.one(found, columns.HEALTH)
+    shell.printer.gap()
+    shell.printer.rows(found["history"], columns.STRETCHES, empty="no history")
+
+
+def statistics(shell: Shell) -> None:
+    """Show the GPUs in figures."""
+    shell.printer.fields(shell.api.get(STATISTICS).data)
+
+
 def set_state(
     shell: Shell,
     device: DeviceId,
@@ -242,6 +261,27 @@ def get_model(
 ) -> None:
     """Show one GPU model."""
     shell.printer.fields(shell.api.get(under(MODELS, model)).data)
+
+
+def add_model(
+    shell: Shell,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model id, such as rtx-6000.")],
+    *,
+    name: Annotated[str, typer.Option(help="Name as the driver tells it.")],
+    memory: Annotated[int, typer.Option("--memory", "-g", min=1, metavar="GB", help="By label.")],
+    manufacturer: Annotated[str | None, typer.Option()] = None,
+    tdp_watts: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Add a GPU model that the catalogue does not have."""
+    body = given(
+        modelId=model,
+        modelName=name,
+        memoryGb=memory,
+        manufacturer=manufacturer,
+        tdpWatts=tdp_watts,
+    )
+    made = shell.send("POST", MODELS, body)
+    shell.printer.done(f"{model} added ({made['modelName']})", made)
 
 
 def _some(body: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from gpu_management.cli import columns, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.inventory import DeviceId
 from gpu_management.cli.options import Limit, Sort
-from gpu_management.cli.paths import DEVICES, MIG_INSTANCES, MIG_PROFILES, given, under
+from gpu_management.cli.paths import DEVICES, MIG_INSTANCES, MIG_PROFILES, given, read_json, under
 from gpu_management.cli.shell import Shell, command, group
 
 Device = Annotated[str | None, typer.Option("--device", "-d", help="Only of this device.")]
@@ -133,7 +133,7 @@ def apply_layout(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
 ) -> None:
     """Give a device this layout; instances in use are never touched. No places: an empty one."""
-    wanted = _read(file) if file else [_place(place) for place in places or ()]
+    wanted = read_json(file) if file else [_place(place) for place in places or ()]
     body = {"placements": wanted, "dryRun": dry_run}
     step = shell.send("PUT", under(DEVICES, device, "mig", "layout"), body)
     if not shell.printer.is_for_people():
@@ -170,12 +170,3 @@ def _place(text: str) -> dict[str, Any]:
     if not profile or not start.isdecimal():
         raise Misused(f"a place is PROFILE@START, such as 1g.10gb@0, not {text!r}")
     return {"profile": profile, "start": int(start)}
-
-
-def _read(file: Path) -> Any:
-    import json
-
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Misused(f"cannot read a layout from {file}: {error}") from error

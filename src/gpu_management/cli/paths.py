@@ -1,6 +1,7 @@
-"""Where the API keeps things, and how commands fill bodies."""
+"""Where the API keeps things, and how commands fill paths and bodies."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,9 +12,11 @@ DEVICES = f"{GPU}/devices"
 NODES = f"{GPU}/nodes"
 MODELS = f"{GPU}/models"
 ALLOCATIONS = f"{GPU}/allocations"
+STATISTICS = f"{GPU}/statistics"
 OVERVIEW = f"{GPU}/overview"
 EVENTS = f"{GPU}/events"
 COST = f"{GPU}/cost/analysis"
+OWN_COST = f"{GPU}/me/cost"
 RATES = f"{GPU}/cost/rates"
 MIG_PROFILES = f"{GPU}/mig/profiles"
 MIG_INSTANCES = f"{GPU}/mig/instances"
@@ -21,7 +24,6 @@ KEYS = "/api/v1/admin/api-keys"
 TEAMS = "/api/v1/admin/teams"
 AUDIT = "/api/v1/admin/audit"
 ME = "/api/v1/auth/me"
-INFO = "/actuator/info"
 
 
 def under(path: str, *names: str) -> str:
@@ -44,3 +46,17 @@ def labels(texts: Sequence[str], option: str) -> dict[str, str]:
         if "=" not in text:
             raise Misused(f"{option} needs NAME=VALUE, not {text!r}")
     return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        Misused: it cannot be read, or is not JSON.
+    """
+    import json
+
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Misused(f"cannot read JSON from {file}: {error}") from error

@@ -1,0 +1,103 @@
+"""Every operation of the API has its command."""
+
+import json
+from pathlib import Path
+
+import typer
+
+from gpu_management.cli.main import build
+from tests.support.cli import gpuctl
+from tests.support.server import LiveServer
+
+COMMANDS = {
+    "applyMigLayout": "mig layout apply",
+    "createAllocation": "allocations request",
+    "createAllocations": "allocations bulk",
+    "createApiKey": "keys create",
+    "createMigInstance": "mig create",
+    "createModel": "models add",
+    "createTeam": "teams create",
+    "deleteDevice": "devices delete",
+    "deleteTeam": "teams delete",
+    "destroyMigInstance": "mig destroy",
+    "disableMig": "mig disable",
+    "enableMig": "mig enable",
+    "endMaintenance": "devices maintenance end",
+    "endNodeMaintenance": "nodes uncordon",
+    "extendAllocation": "allocations extend",
+    "getAllocation": "allocations get",
+    "getCostAnalysis": "cost analysis",
+    "getDevice": "devices get",
+    "getDeviceHealth": "devices health",
+    "getDeviceHistory": "devices history",
+    "getMe": "whoami",
+    "getMigHistory": "mig layout history",
+    "getModel": "models get",
+    "getNode": "nodes get",
+    "getOverview": "overview",
+    "getOwnCost": "cost analysis",
+    "getStatistics": "devices statistics",
+    "getTeam": "teams get",
+    "listAllocations": "allocations list",
+    "listApiKeys": "keys list",
+    "listAudit": "audit list",
+    "listDevices": "devices list",
+    "listEvents": "events",
+    "listMigInstances": "mig instances",
+    "listMigProfiles": "mig profiles",
+    "listModels": "models list",
+    "listNodes": "nodes list",
+    "listRates": "rates list",
+    "listTeams": "teams list",
+    "registerDevice": "devices register",
+    "releaseAllocation": "allocations release",
+    "revokeApiKey": "keys revoke",
+    "rotateApiKey": "keys rotate",
+    "setDeviceState": "devices state",
+    "setRate": "rates set",
+    "simulateAllocation": "allocations simulate",
+    "startMaintenance": "devices maintenance start",
+    "startNodeMaintenance": "nodes cordon",
+    "streamEvents": "events",
+    "updateDevice": "devices update",
+    "updateNode": "nodes update",
+    "updateTeam": "teams update",
+}
+
+
+def test_every_operation_of_the_api_has_a_command(live: LiveServer) -> None:
+    paths = live.ask("GET", "/openapi.json")["paths"]
+    offered = {
+        operation["operationId"]
+        for path, methods in paths.items()
+        for operation in methods.values()
+        if path.startswith("/api/")
+    }
+    assert offered == set(COMMANDS)
+
+
+def test_every_command_named_there_exists() -> None:
+    root = typer.main.get_command(build())
+    for words in set(COMMANDS.values()):
+        found = root
+        for word in words.split():
+            found = getattr(found, "commands", {}).get(word)
+            assert found, words
+
+
+def test_the_later_ones_answer(live: LiveServer) -> None:
+    assert "OK" in gpuctl(live, "devices", "health", "gpu-worker-1-GPU-00").out
+    assert "byModel" in gpuctl(live, "devices", "statistics").out
+    assert "TOTAL" in gpuctl(live, "cost", "analysis", "--mine").out
+    added = gpuctl(live, "models", "add", "rtx-test", "--name", "RTX Test", "-g", "24")
+    assert added.out == "rtx-test added (RTX Test)\n"
+
+
+def test_several_are_taken_from_a_file(live: LiveServer, tmp_path: Path) -> None:
+    file = tmp_path / "requests.json"
+    one = {"namespace": "bulk", "podName": "p", "workloadType": "Training", "requiredMemoryGb": 40}
+    file.write_text(json.dumps([one, one]))
+    made = gpuctl(live, "allocations", "bulk", str(file), "-o", "json").json
+    assert len(made) == 2
+    assert gpuctl(live, "release", *(m["allocationId"] for m in made)).code == 0
+    assert gpuctl(live, "allocations", "bulk", str(tmp_path / "none")).code == 2
