@@ -138,9 +138,10 @@ def test_without_a_mig_model_a_slice_is_not_supported(house: House) -> None:
 def test_a_whole_gpu_is_never_one_that_is_cut(house: House) -> None:
     house.node(model=A100, layout=[])
     refused = _refusal(house)
-    assert {
-        key: refused.facts["refusals"][0][key] for key in ("reason", "devices")
-    } == {"reason": "MIG", "devices": 1}
+    assert {key: refused.facts["refusals"][0][key] for key in ("reason", "devices")} == {
+        "reason": "MIG",
+        "devices": 1,
+    }
 
 
 @pytest.mark.parametrize("state", [s for s in DeviceState if s is not DeviceState.READY])
@@ -221,9 +222,11 @@ def test_keys_of_two_callers_are_two_keys(house: House) -> None:
 def test_all_of_a_list_or_none(house: House) -> None:
     house.node(gpus=2)
     asks = [ask(), ask(), ask()]
-    with pytest.raises(GpuNotAvailable, match="request 3 of 3") as refused:
-        with house.database.write() as session:
-            service.request_all(session, house.office, asks, principal=ADMIN, now=house.now)
+    with (
+        pytest.raises(GpuNotAvailable, match="request 3 of 3") as refused,
+        house.database.write() as session,
+    ):
+        service.request_all(session, house.office, asks, principal=ADMIN, now=house.now)
     assert refused.value.facts["failedRequest"] == 2
     with house.database.read() as session:
         assert not session.scalars(select(Allocation)).all()

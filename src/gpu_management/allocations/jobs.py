@@ -82,24 +82,27 @@ def _locked(session: Session, which: Sequence[ColumnElement[bool]]) -> list[Allo
 def serve_queue(session: Session, office: Office, *, now: datetime) -> bool:
     """Give one waiting request a place, the first in order that may have one.
 
-    The head keeps one node for itself; a later request is served only beside that node, so it
-    cannot delay the head. One transaction serves one request: call again while it returns True.
+    The head, the first that lacks room, keeps one node for itself; a later request is served only
+    beside that node, so it cannot delay the head. Whom a rule of the house refuses keeps nothing.
+    One transaction serves one request: call again while it returns True.
     """
     waiting = _waiting(session, office, now=now)
     if not waiting:
         return False
     office.placer.refresh(session)
+    head: Allocation | None = None
     kept: frozenset[str] = frozenset()
-    for position, allocation in enumerate(waiting):
+    for number, allocation in enumerate(waiting, start=1):
         found = office.placer.place(ask_of(allocation), kept_nodes=kept)
-        if not isinstance(found, Place):
-            _tell(allocation, f"waiting: number {position + 1} in line; {found.detail}")
-        elif _place(session, office, allocation, found, now=now):
-            return True
-        if position == 0:
-            kept = _keep(office, allocation)
-        elif allocation.reserved_node is not None:  # it was the head until somebody passed it
-            allocation.reserved_node = None
+        if isinstance(found, Place):
+            if _place(session, office, allocation, found, now=now):
+                return True
+        else:
+            _tell(allocation, f"waiting: number {number} in line; {found.detail}")
+            if head is None:
+                head, kept = allocation, _keep(office, allocation)
+        if allocation is not head and allocation.reserved_node is not None:
+            allocation.reserved_node = None  # it was the head until somebody passed it
     return False
 
 

@@ -40,6 +40,8 @@ from gpu_management.mig.errors import MigNotSupported
 ATTEMPTS = 3
 """How often a decision is made again when a device changed under it."""
 RETRY_AFTER_SECONDS = 30
+_LAST = "~"
+"""Sorts after every allocation id: among equals, who waits already goes first."""
 
 _KEPT = select(
     Allocation.allocation_id,
@@ -194,7 +196,7 @@ def _decide(session: Session, office: Office, ask: Ask, *, now: datetime) -> Out
 
 def _kept_nodes(session: Session, office: Office, ask: Ask, *, now: datetime) -> frozenset[str]:
     """Return the nodes kept for waiting requests that go before this one."""
-    newcomer = Waiting("", ask.priority, now)
+    newcomer = Waiting(_LAST, ask.priority, now)
     return frozenset(
         node
         for name, priority, since, node in session.connection().execute(_KEPT)

@@ -53,14 +53,14 @@ def _allocations(session: Session, registry: CollectorRegistry) -> None:
         Allocation.failure_reason.is_not(None)
     )
     counted: dict[str | None, int] = dict.fromkeys(FAILURE_REASONS, 0)
-    counted |= dict(session.execute(failed.group_by(Allocation.failure_reason)).tuples().all())
+    counted |= dict(session.execute(failed.group_by(Allocation.failure_reason)).all())
     for reason, count in counted.items():
         failures.labels(reason).inc(count)
 
 
 def _slices(session: Session, registry: CollectorRegistry) -> None:
     query = select(MigInstance.held, func.count()).where(MigInstance.destroyed_at.is_(None))
-    counts = Counter(dict(session.execute(query.group_by(MigInstance.held)).tuples().all()))
+    counts = Counter(dict(session.execute(query.group_by(MigInstance.held)).all()))
     values = {
         "total": counts[True] + counts[False],
         "available": counts[False],

@@ -315,7 +315,7 @@ def list_instances(
     owners = select(Hold.mig_instance_id, Hold.allocation_id).where(
         Hold.ended_at.is_(None), Hold.mig_instance_id.is_not(None)
     )
-    by_slice = dict(session.execute(owners).tuples().all()) if held else {}
+    by_slice = dict(session.execute(owners).all()) if held else {}
     shown = [mig_queries.shown(row, by_slice.get(row.id)) for row in listing.rows]
     return page_of(request, response, Listing(shown, listing.total, listing.next_cursor))
 

@@ -114,7 +114,7 @@ def _slices(session: Session) -> tuple[int, int]:
 def _phases(session: Session) -> Counter[Phase]:
     open_phases = [Phase.ALLOCATED, Phase.PENDING]
     query = select(Allocation.phase, func.count()).where(Allocation.phase.in_(open_phases))
-    return Counter(dict(session.execute(query.group_by(Allocation.phase)).tuples().all()))
+    return Counter(dict(session.execute(query.group_by(Allocation.phase)).all()))
 
 
 def _hourly(session: Session) -> Decimal:
