@@ -8,10 +8,9 @@ import sys
 import time
 
 import pytest
-import typer
 from rich.cells import cell_len
 
-from gpu_management.cli.main import build
+from gpu_management.cli.lazy import COMMANDS, load
 from tests.support import server as servers
 from tests.support.cli import gpuctl
 from tests.support.server import LiveServer, environment
@@ -117,7 +116,13 @@ def test_every_command_says_what_it_does() -> None:
         for name, inner in getattr(command, "commands", {}).items():
             walk(inner, f"{path} {name}")
 
-    walk(typer.main.get_command(build()), "gpuctl")
+    for name in COMMANDS:
+        walk(load(name), name)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_sentence_in_the_list_is_the_one_of_the_command(name: str) -> None:
+    assert load(name).help.splitlines()[0] == COMMANDS[name][1]
 
 
 def test_watching_ends_well_with_ctrl_c(live: LiveServer) -> None:

@@ -6,7 +6,7 @@ vain, 130 interrupted.
 
 import typer
 
-from gpu_management.cli import admin, allocations, costs, inventory, local, mig, overview
+from gpu_management.cli.lazy import LazyGroup
 
 _ABOUT = "See, take and return the GPUs of a cluster; start the server that manages them."
 _CODES = (
@@ -18,15 +18,14 @@ _CODES = (
 def build() -> typer.Typer:
     """Return the application with all its commands."""
     app = typer.Typer(
-        help=_ABOUT,
+        cls=LazyGroup,
         epilog=_CODES,
         no_args_is_help=True,
         # A traceback with local variables would print keys.
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for part in (overview, inventory, mig, allocations, costs, admin, local):
-        part.install(app)
+    app.callback(help=_ABOUT)(_nothing)
     return app
 
 
@@ -38,3 +37,7 @@ def main() -> None:
 def kubectl_main() -> None:
     """Run the same as a plugin of kubectl."""
     build()(prog_name="kubectl gpu")
+
+
+def _nothing() -> None:
+    """Take no option that all commands would share."""
