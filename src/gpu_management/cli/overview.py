@@ -49,8 +49,9 @@ def _headline(found: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "GPUS",
             f"{found['totalDevices']:,}: {found['availableDevices']:,} available, "
-            f"{found['allocatedDevices']:,} allocated" + "".join(f", {part}" for part in lost),
+            f"{found['allocatedDevices']:,} allocated, {found['migDevices']:,} with MIG",
         ),
+        ("OUT", ", ".join(lost) or "none"),
         (
             "HELD",
             f"{text.bar(held, total, width=_BAR)} {text.percent(held, total)} "
