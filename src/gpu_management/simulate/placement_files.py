@@ -38,7 +38,7 @@ def read_nodes(path: Path) -> list[Node]:
         PlacementFileInvalid: unreadable, a column is missing, a number is none, a name repeats.
     """
     columns = ("sn", "cpu_milli", "memory_mib", "gpu", "model")
-    nodes = _parse(path, columns, _node)
+    nodes = parse_rows(path, columns, _node)
     if len({node.name for node in nodes}) != len(nodes):
         raise PlacementFileInvalid(f"{path.name}: a node name occurs twice")
     if not any(node.gpus for node in nodes):
@@ -52,7 +52,7 @@ def read_pods(path: Path) -> list[Request]:
     Raises:
         PlacementFileInvalid: unreadable, a column is missing, a number is none or out of range.
     """
-    return _parse(path, ("cpu_milli", "memory_mib", "num_gpu", "gpu_milli"), _pod)
+    return parse_rows(path, ("cpu_milli", "memory_mib", "num_gpu", "gpu_milli"), _pod)
 
 
 def read_arrivals(path: Path, seed: int, *, pods: int) -> list[int]:
@@ -84,7 +84,7 @@ def read_ranks(path: Path, seed: int, *, nodes: int) -> list[int]:
 
 
 def _of_seed(path: Path, seed: int, *, column: str) -> list[int]:
-    rows = _parse(path, ("seed", column), lambda row: (int(row["seed"]), int(row[column])))
+    rows = parse_rows(path, ("seed", column), lambda row: (int(row["seed"]), int(row[column])))
     found = [value for its_seed, value in rows if its_seed == seed]
     if not found:
         seeds = sorted({its_seed for its_seed, _ in rows})
@@ -119,9 +119,14 @@ def _pod(row: Mapping[str, str]) -> Request:
     )
 
 
-def _parse(
+def parse_rows(
     path: Path, columns: Sequence[str], parse: Callable[[Mapping[str, str]], Parsed]
 ) -> list[Parsed]:
+    """Return every row of a CSV file as `parse` reads it.
+
+    Raises:
+        PlacementFileInvalid: unreadable, a column is missing, no rows, or `parse` refused one.
+    """
     parsed: list[Parsed] = []
     for line, row in enumerate(_rows(path, columns), start=_FIRST_DATA_LINE):
         try:
