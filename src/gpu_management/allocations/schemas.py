@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, field_valida
 
 from gpu_management.allocations.models import HoldKind, HoldSource, Phase, WorkloadType
 from gpu_management.allocations.request import MAX_COUNT, MAX_HOURS, Ask
-from gpu_management.core.wire import Amount, Moment, WireInt, WireModel, WireRequest
+from gpu_management.core.wire import Amount, Moment, Plain, WireInt, WireModel, WireRequest
 
 _EXAMPLE: dict[str, JsonValue] = {
     "namespace": "ml-training",
@@ -48,15 +48,15 @@ class AllocationCreate(WireRequest):
     )
     cpu_milli: WireInt = Field(default=0, ge=0, le=10_000_000, description="Host CPU, 1000 = core.")
     memory_mib: WireInt = Field(default=0, ge=0, le=1_000_000_000, description="Host memory.")
-    user_id: str | None = Field(default=None, max_length=253)
-    team_id: str | None = Field(default=None, max_length=120)
-    model_preference: list[str] = Field(
+    user_id: Plain | None = Field(default=None, max_length=253)
+    team_id: Plain | None = Field(default=None, max_length=120)
+    model_preference: list[Plain] = Field(
         default=[], max_length=16, description="Model ids to prefer, best first."
     )
-    model_ids: list[str] = Field(
+    model_ids: list[Plain] = Field(
         default=[], max_length=16, description="Only these models will do; empty is any."
     )
-    node_selector: dict[str, str] = Field(default={}, description="Labels a node must carry.")
+    node_selector: dict[Plain, Plain] = Field(default={}, description="Labels a node must carry.")
     priority: WireInt = Field(default=0, ge=-1000, le=1000, description="Higher goes first.")
     max_duration_hours: WireInt | None = Field(default=None, ge=1, le=MAX_HOURS)
     cost_limit: Decimal | None = Field(

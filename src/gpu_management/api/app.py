@@ -11,8 +11,8 @@ from gpu_management import __version__
 from gpu_management.allocations.office import Office
 from gpu_management.allocations.routes import router as allocations
 from gpu_management.api import actuator, errors, openapi, pages
-from gpu_management.api.limits import RateLimit
-from gpu_management.api.middleware import ContextPath, Observe
+from gpu_management.api.limits import BodyLimit, RateLimit
+from gpu_management.api.middleware import ContextPath, Head, Observe
 from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Security
 from gpu_management.auth.routes import requires
@@ -74,7 +74,6 @@ def create_app(parts: Parts) -> FastAPI:
         openapi_url=None,
         lifespan=lifespan,
         strict_content_type=False,
-        max_body_size=MAX_BODY_BYTES,
     )
     _fill_state(app, parts)
     for router in (overview, devices, mig, allocations, costs, rates, events, auth):
@@ -89,8 +88,10 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)
     if parts.rate_limit_per_minute:
         app.add_middleware(RateLimit, per_minute=parts.rate_limit_per_minute)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(Observe, slow_seconds=parts.slow_seconds)
     app.add_middleware(ContextPath, prefix=parts.context_path)
+    app.add_middleware(Head)
     return app
 
 

@@ -1,12 +1,13 @@
 """Turn every failure into a problem document: the one place that does (D-04)."""
 
+import json
 import logging
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from gpu_management.core.clock import utc_now
@@ -46,6 +47,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(ResponseValidationError, _unexpected)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -55,11 +57,18 @@ def answer(request: Request, problem: Problem) -> Response:
     request_id = request.scope.get("state", {}).get("request_id", "")
     body = document(problem, path=request.url.path, request_id=request_id, now=utc_now())
     return Response(
-        orjson.dumps(body, default=str),
+        _written(body),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
         headers=problem.headers,
     )
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body, default=str)
+    except TypeError:  # half a surrogate pair in what is echoed: JSON has it, UTF-8 does not
+        return json.dumps(body, default=str).encode()
 
 
 async def _problem(request: Request, error: Exception) -> Response:
@@ -88,7 +97,7 @@ def _field_error(entry: dict[str, Any]) -> FieldError:
         rejected = rejected[:_LONGEST_ECHO]
     elif not isinstance(rejected, int | float | bool | None) or _is_huge(rejected):
         rejected = str(rejected)[:_LONGEST_ECHO]
-    message = str(entry["msg"]).replace('"', "'").replace("\\", "/")
+    message = str(entry["msg"]).removeprefix("Value error, ").replace('"', "'").replace("\\", "/")
     return FieldError(".".join(where) or "body", entry["type"], message, rejected)
 
 
@@ -114,6 +123,12 @@ async def _database(request: Request, error: Exception) -> Response:
         headers={"Retry-After": "5"},
     )
     return answer(request, problem)
+
+
+async def _unstorable(request: Request, error: Exception) -> Response:
+    log.info("GPU database refused a value: %s", str(error).splitlines()[0])
+    detail = "a value has characters or a size that the database cannot compare or store"
+    return answer(request, ValidationFailed(detail))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""A limit on how many requests one caller may send a minute."""
+"""Limits: how large a request may be, and how many one caller may send a minute."""
 
 import math
 import time
@@ -6,11 +6,44 @@ import time
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gpu_management.api.errors import answer
-from gpu_management.core.problems import TooManyRequests
+from gpu_management.core.problems import TooLarge, TooManyRequests
+
+
+class BodyLimit:
+    """Answer 413 to bodies that are larger than anything we take, told beforehand or not."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        """Let bodies of at most `max_bytes` pass."""
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let pass, count on the way, or refuse."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        told = Headers(scope=scope).get("content-length", "0")
+        if told.isdecimal() and int(told) > self.max_bytes:
+            problem = TooLarge(f"the body has {told} bytes; at most {self.max_bytes} are taken")
+            await answer(Request(scope), problem)(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.max_bytes:
+                raise HTTPException(413, f"the body has more than {self.max_bytes} bytes")
+            return message
+
+        await self.app(scope, counted, send)
 
 
 class RateLimit:

@@ -5,17 +5,20 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from gpu_management.core.clock import as_utc
 from gpu_management.core.database import AnySelect
 from gpu_management.core.problems import FieldError, ValidationFailed
 from gpu_management.core.text import nearest
 
 SortColumn = ColumnElement[Any] | InstrumentedAttribute[Any]
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,9 @@ def list_rows(
     column = sorts[name]
     ordered = query.order_by(*(c.desc() if descending else c.asc() for c in (column, key)))
     if page.cursor:
-        last = tuple_(*_read_cursor(page.cursor, f"{'-' if descending else ''}{name}"))
+        sort = f"{'-' if descending else ''}{name}"
         here = tuple_(column, key)
+        last = tuple_(*_read_cursor(page.cursor, sort, (column, key)))
         ordered = ordered.where(here < last if descending else here > last)
     if page.limit is None:
         rows = _run(session, ordered)
@@ -100,21 +104,32 @@ def _plain(value: Any) -> Any:
     return {"t": value.isoformat()} if isinstance(value, datetime) else value
 
 
-def _read_cursor(cursor: str, sort: str) -> tuple[Any, Any]:
+def _read_cursor(cursor: str, sort: str, columns: Sequence[SortColumn]) -> list[Any]:
     try:
         packed = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        written_for, value, key = orjson.loads(packed)
-        values = tuple(_moment(part) for part in (value, key))
+        written_for, *parts = orjson.loads(packed)
+        if written_for == sort:
+            pairs = zip(parts, columns, strict=True)
+            return [_value(part, column.type.python_type) for part, column in pairs]
     except (binascii.Error, ValueError, TypeError, KeyError) as broken:
         message = "the cursor was not written by this list; start again without one"
         raise ValidationFailed(
             message, errors=[FieldError("cursor", "format", message, cursor[:80])]
         ) from broken
-    if written_for != sort:
-        message = f"the cursor belongs to sort={written_for}, the request asks sort={sort}"
-        raise ValidationFailed(message, errors=[FieldError("cursor", "sort", message, cursor[:80])])
-    return values[0], values[1]
+    message = f"the cursor belongs to sort={str(written_for)[:60]}, the request asks sort={sort}"
+    raise ValidationFailed(message, errors=[FieldError("cursor", "sort", message, cursor[:80])])
 
 
-def _moment(part: Any) -> Any:
-    return datetime.fromisoformat(part["t"]) if isinstance(part, dict) else part
+def _value(part: Any, kind: type[Any]) -> Any:
+    """Return `part` as the column takes it.
+
+    Raises:
+        ValueError: no value of this column looks like that; likewise KeyError and TypeError.
+    """
+    if kind is datetime:
+        return as_utc(datetime.fromisoformat(part["t"]))
+    if issubclass(kind, StrEnum):
+        return kind(part)
+    if type(part) is not kind or (kind is int and not -_LARGEST <= part <= _LARGEST):
+        raise ValueError(f"not of type {kind.__name__}")
+    return part

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     WithJsonSchema,
 )
@@ -74,6 +76,30 @@ def _whole(value: Any) -> Any:
 
 WireInt = Annotated[int, BeforeValidator(_whole)]
 """A JSON integer."""
+
+
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f\ud800-\udfff]')
+
+
+def _plain(text: str) -> str:
+    if _SPECIAL.search(text):
+        raise ValueError("must be text without control characters, backslashes and double quotes")
+    return text
+
+
+def _tidied(text: str) -> str:
+    return _SPECIAL.sub(lambda found: {'"': "'", "\\": "/"}.get(found.group(), " "), text)
+
+
+Plain = Annotated[
+    str,
+    AfterValidator(_plain),
+    Field(json_schema_extra={"pattern": r'^[^"\\\x00-\x1f\x7f]*$'}),
+]
+"""Text that stands in JSON as it is: shells that echo an answer would undo any escape (D-05)."""
+
+Sentence = Annotated[str, AfterValidator(_tidied)]
+"""What somebody says; made to stand in JSON as it is, rather than refused."""
 
 
 class WireRequest(WireModel):

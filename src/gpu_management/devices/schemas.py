@@ -4,26 +4,34 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from gpu_management.core.wire import Instant, Moment, WireInt, WireModel, WireRequest
+from gpu_management.core.wire import (
+    Instant,
+    Moment,
+    Plain,
+    Sentence,
+    WireInt,
+    WireModel,
+    WireRequest,
+)
 from gpu_management.devices.models import DeviceState
 from gpu_management.devices.service import MAX_INDEX, DeviceFacts, NodeFacts
 
 _NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _UUID = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,78}[A-Za-z0-9]$"
-Text80 = Annotated[str, Field(max_length=80)]
+Text80 = Annotated[Plain, Field(max_length=80)]
 
 
 class DeviceTold(WireRequest):
     """What may be told about a device, at registration and later; null means not told."""
 
     uuid: str | None = Field(default=None, pattern=_UUID, examples=["GPU-6c7b7e7a-11f0"])
-    pci_bus_id: str | None = Field(default=None, max_length=24, examples=["00000000:17:00.0"])
-    serial_number: str | None = Field(default=None, max_length=40)
+    pci_bus_id: Plain | None = Field(default=None, max_length=24, examples=["00000000:17:00.0"])
+    serial_number: Plain | None = Field(default=None, max_length=40)
     memory_total_mb: WireInt | None = Field(
         default=None, ge=1, le=10_000_000, description="MiB, as the driver reports it."
     )
-    driver_version: str | None = Field(default=None, max_length=40)
-    vbios: str | None = Field(default=None, max_length=40)
+    driver_version: Plain | None = Field(default=None, max_length=40)
+    vbios: Plain | None = Field(default=None, max_length=40)
     power_limit_w: WireInt | None = Field(default=None, ge=1, le=10_000)
     numa_node: WireInt | None = Field(default=None, ge=0, le=1024)
     nvlink_peers: list[Text80] | None = Field(default=None, max_length=64)
@@ -55,9 +63,9 @@ class DeviceCreate(DeviceTold):
 
     node_name: str = Field(pattern=_NAME, max_length=253)
     device_index: WireInt = Field(ge=0, le=MAX_INDEX)
-    model_id: str | None = Field(default=None, max_length=63)
-    model_name: str | None = Field(default=None, max_length=120)
-    pci_id: str | None = Field(default=None, max_length=40, examples=["10de:2330"])
+    model_id: Plain | None = Field(default=None, max_length=63)
+    model_name: Plain | None = Field(default=None, max_length=120)
+    pci_id: Plain | None = Field(default=None, max_length=40, examples=["10de:2330"])
     mig_enabled: bool = False
 
     def told(self) -> DeviceFacts:
@@ -72,14 +80,14 @@ class DeviceUpdate(DeviceTold):
 class NodeUpdate(WireRequest):
     """Changes of what is told about a node; what is left out stays."""
 
-    ip: str | None = Field(default=None, max_length=45)
+    ip: Plain | None = Field(default=None, max_length=45)
     cpu_total_milli: WireInt | None = Field(default=None, ge=0, le=10_000_000)
     memory_total_mib: WireInt | None = Field(default=None, ge=0, le=1_000_000_000)
-    driver_version: str | None = Field(default=None, max_length=40)
-    cuda_version: str | None = Field(default=None, max_length=40)
-    kubelet_version: str | None = Field(default=None, max_length=40)
+    driver_version: Plain | None = Field(default=None, max_length=40)
+    cuda_version: Plain | None = Field(default=None, max_length=40)
+    kubelet_version: Plain | None = Field(default=None, max_length=40)
     labels: dict[Text80, Text80] | None = None
-    zone: str | None = Field(default=None, max_length=63)
+    zone: Plain | None = Field(default=None, max_length=63)
 
     def facts(self) -> NodeFacts:
         """Return what was told, as the service takes it."""
@@ -89,14 +97,14 @@ class NodeUpdate(WireRequest):
 class MaintenanceStart(WireRequest):
     """Why a device or node goes into maintenance; holds go on, nothing new is placed."""
 
-    reason: str = Field(default="maintenance", min_length=1, max_length=400)
+    reason: Sentence = Field(default="maintenance", min_length=1, max_length=400)
 
 
 class StateChange(WireRequest):
     """What somebody found out about a device."""
 
     state: Literal["READY", "FAILED", "OFFLINE", "MAINTENANCE"]
-    reason: str = Field(min_length=1, max_length=400)
+    reason: Sentence = Field(min_length=1, max_length=400)
 
 
 class StateStretch(WireModel):
@@ -136,9 +144,9 @@ class ModelCreate(WireRequest):
     """A model the catalogue does not have."""
 
     model_id: str = Field(pattern=r"^[a-z0-9][-a-z0-9.]{0,61}[a-z0-9]$")
-    model_name: str = Field(min_length=1, max_length=120)
-    manufacturer: str = Field(default="NVIDIA", max_length=60)
-    architecture: str | None = Field(default=None, max_length=60)
+    model_name: Plain = Field(min_length=1, max_length=120)
+    manufacturer: Plain = Field(default="NVIDIA", max_length=60)
+    architecture: Plain | None = Field(default=None, max_length=60)
     memory_gb: WireInt = Field(ge=1, le=10_000)
     memory_mib: WireInt | None = Field(default=None, ge=1, le=10_000_000)
     tdp_watts: WireInt | None = Field(default=None, ge=1, le=10_000)

@@ -137,7 +137,8 @@ def create(
     device = devices.find_device(session, device_id)
     made = service.create(session, device, body.profile, start=body.start, now=now)
     _note(session, principal, "mig.create", device_id, now=now, after={"migId": made.mig_id})
-    response.headers["Location"] = f"/api/v1/gpu/mig/instances/{made.mig_id}"
+    root = request.scope.get("root_path", "")
+    response.headers["Location"] = f"{root}/api/v1/gpu/mig/instances/{made.mig_id}"
     return {"profile": made.profile_name, "start": made.placement_start}
 
 

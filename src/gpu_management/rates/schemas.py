@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from pydantic import ConfigDict, Field
 
-from gpu_management.core.wire import Amount, Instant, Moment, WireModel, WireRequest
+from gpu_management.core.wire import Amount, Instant, Moment, Sentence, WireModel, WireRequest
 
 
 class RateCreate(WireRequest):
@@ -22,7 +22,7 @@ class RateCreate(WireRequest):
     effective_from: Instant | None = Field(
         default=None, description="From when on; not in the past. Without it, from now."
     )
-    note: str | None = Field(default=None, max_length=400)
+    note: Sentence | None = Field(default=None, max_length=400)
 
 
 class Rate(WireModel):
