@@ -35,13 +35,13 @@ check: $(STAMP) ## Everything CI runs: format, lint, types, import order, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest
+	@$(MAKE) --no-print-directory test
 
 bench: $(STAMP) ## Measure and print the figures of docs/reference/performance.md
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks.run
 
 docs: $(STAMP) ## Write the generated reference pages
-	@$(BIN)/python tools/generate_docs.py
+	@$(BIN)/python -m tools.generate_docs
 
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements.lock

@@ -1,0 +1,102 @@
+"""Makes docs/reference/events.md; the code is read to find every kind of event."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tools.docs_product import MADE, REFERENCE, ROOT
+
+PAGE = REFERENCE / "events.md"
+SOURCE = ROOT / "src" / "gpu_management"
+
+_ALLOCATION: Final = (
+    "allocationId phase namespace podName teamId nodeName allocatedResource costPerHour message"
+)
+_DEVICE: Final = "deviceId state reason modelId"
+KINDS: Final = {
+    "allocation.created": ("allocation", "An allocation holds its GPUs.", _ALLOCATION),
+    "allocation.queued": ("allocation", "Nothing fits now; the request waits.", _ALLOCATION),
+    "allocation.expiring": ("allocation", "It ends in a quarter of an hour.", _ALLOCATION),
+    "allocation.extended": ("allocation", "It may run longer.", _ALLOCATION),
+    "allocation.released": ("allocation", "Its GPUs are free again.", _ALLOCATION),
+    "allocation.failed": ("allocation", "It could not be served; it waited in vain.", _ALLOCATION),
+    "device.registered": ("device", "A GPU joined the fleet.", _DEVICE),
+    "device.updated": ("device", "Something told about a GPU changed.", _DEVICE),
+    "device.removed": ("device", "A GPU left the fleet; its history stays.", _DEVICE),
+    "device.state": (
+        "device",
+        "A GPU went into or out of maintenance, offline or service.",
+        _DEVICE,
+    ),
+    "device.failure": ("device", "A GPU failed.", _DEVICE),
+    "mig.changed": ("device", "MIG mode or the layout of a GPU changed.", "deviceId migEnabled"),
+    "rate.set": (
+        "model",
+        "A price was set.",
+        "modelId profileName costPerHour effectiveFrom",
+    ),
+}
+"""Each kind of event: what its subject is, what happened, and the fields of its data."""
+
+_INTRO: Final = """\
+Every change writes its event in the same transaction: an event that you see happened, and
+what happened has its event. Events are numbered in order and kept.
+
+- `GET /api/v1/gpu/events` streams them (server-sent events). `Last-Event-ID` resumes after that
+  number; `types=allocation.*,device.failure` narrows. `gpuctl events` follows the stream.
+- `GET /api/v1/gpu/events/history` lists past ones. `gpuctl events --past` shows them.
+- An event of a team is seen by that team and by ADMIN and OPERATOR; one of the fleet by everybody.
+
+```json
+{"id": 4711, "type": "allocation.created", "subjectKind": "allocation", "subjectId": "…",
+ "team": "ml-team", "namespace": "ml-training", "data": {"allocationId": "…"},
+ "createdAt": "2026-03-02T12:00:00.000Z"}
+```"""
+
+
+def page() -> str:
+    """Return the text of the page."""
+    lines = ["# Events", "", MADE, "", _INTRO, ""]
+    lines += ["| Type | Subject | What happened | Fields of `data` |", "| --- | --- | --- | --- |"]
+    for kind, (subject, about, fields) in KINDS.items():
+        named = ", ".join(f"`{field}`" for field in fields.split())
+        lines.append(f"| `{kind}` | {subject} | {about} | {named} |")
+    return "\n".join(lines) + "\n"
+
+
+def written() -> set[str]:
+    """Return every kind of event that the code writes, found by reading its calls."""
+    return {kind for file in SOURCE.rglob("*.py") for kind in _in_file(file)}
+
+
+def _in_file(file: Path) -> Iterator[str]:
+    """Yield kinds: told to `say`, `_say` or `events.record`, or rows of a bulk insert."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and _tells(node.func):
+            yield from _kinds(node.args[1:2])
+        elif isinstance(node, ast.Assign) and _assigns_kind(node):
+            yield from _kinds([node.value])
+        elif isinstance(node, ast.Dict) and file.parent.name != "api":
+            keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+            if {"type", "subject_kind"} <= set(keys):
+                yield from _kinds([node.values[keys.index("type")]])
+
+
+def _tells(called: ast.expr) -> bool:
+    if isinstance(called, ast.Name):
+        return called.id == "_say"
+    if not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
+        return False
+    return (called.value.id, called.attr) in {("events", "record"), ("journal", "say")}
+
+
+def _assigns_kind(node: ast.Assign) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == "kind" for target in node.targets)
+
+
+def _kinds(values: list[ast.expr]) -> Iterator[str]:
+    for value in values:
+        for part in ast.walk(value):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str) and "." in part.value:
+                yield part.value
