@@ -3,14 +3,16 @@
 import platform
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gpu_management import __version__
 from gpu_management.api import metrics
-from gpu_management.core.http import runtime
+from gpu_management.auth.access import Permission
+from gpu_management.auth.routes import requires
+from gpu_management.core.http import problems, runtime
 from gpu_management.core.logs import get_logger
 
 log = get_logger(__name__)
@@ -78,7 +80,13 @@ def readiness(request: Request, response: Response) -> dict[str, Any]:
     return {"status": database["status"], "components": {"db": database}}
 
 
-@router.get("/actuator/info", operation_id="getInfo", summary="What runs here")
+@router.get(
+    "/actuator/info",
+    operation_id="getInfo",
+    summary="What runs here",
+    dependencies=[Depends(requires(Permission.GENERAL_READ))],
+    responses=problems(),
+)
 def info(request: Request) -> dict[str, Any]:
     """Return name, version and surroundings."""
     serving = runtime(request)

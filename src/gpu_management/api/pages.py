@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.staticfiles import StaticFiles
 
 from gpu_management import __version__
+from gpu_management.auth.principals import Mode
 from gpu_management.core.http import runtime
 from gpu_management.core.problems import every_kind, type_uri
 from gpu_management.overview.service import overview
@@ -34,25 +35,29 @@ def _page(request: Request, name: str, **facts: Any) -> HTMLResponse:
 
 @router.get("/")
 def start(request: Request) -> Response:
-    """Show version, fleet in figures, and what to try."""
+    """Show version, what to try, and the fleet in figures where everybody may see it."""
+    is_open = request.app.state.security.mode is Mode.DISABLED
+    address = str(request.base_url).rstrip("/")
+    return _page(
+        request,
+        "start.html",
+        fleet=_figures(request) if is_open else None,
+        address=address,
+        note=request.app.state.insecure_note,
+        security=request.app.state.security.mode.value,
+    )
+
+
+def _figures(request: Request) -> dict[str, Any]:
     serving = runtime(request)
     with serving.database.read() as session:
-        fleet = overview(
+        return overview(
             session,
             serving.cluster_name,
             request.app.state.desk,
             with_nodes=False,
             now=serving.clock(),
         )
-    address = str(request.base_url).rstrip("/")
-    return _page(
-        request,
-        "start.html",
-        fleet=fleet,
-        address=address,
-        note=request.app.state.insecure_note,
-        security=request.app.state.security.mode.value,
-    )
 
 
 @router.get("/docs")

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Hold
 from gpu_management.auth import service as auth
-from gpu_management.auth.access import Permission
+from gpu_management.auth.access import Permission, roles_of
 from gpu_management.auth.principals import Principal
 from gpu_management.auth.routes import requires
 from gpu_management.core.http import (
@@ -353,13 +353,17 @@ def get_node(
     principal: General,
     session: ReadSession,
     cluster: ClusterName,
+    request: Request,
     response: Response,
 ) -> Any:
-    """Return a node with its GPUs."""
+    """Return a node, with its GPUs for those who may list devices."""
     node = devices.find_node(session, cluster, node_name)
     response.headers["ETag"] = f'"{node.edition}"'
-    rows = session.execute(
-        queries.device_rows().where(DeviceRow.node_id == node.id).order_by(DeviceRow.device_index)
-    ).all()
     fields = queries.node_fields(node, queries.node_capacity(session, node))
+    readable = request.app.state.security.devices_readable
+    listers = roles_of(Permission.DEVICES_LIST, devices_readable=readable)
+    if not principal.roles & listers:
+        return fields | {"devices": []}
+    on_node = queries.device_rows().where(DeviceRow.node_id == node.id)
+    rows = session.execute(on_node.order_by(DeviceRow.device_index)).all()
     return fields | {"devices": queries.show_devices(session, rows, principal=principal)}
