@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 from gpu_management.devices import service as devices
 from gpu_management.simulate import demand, demo_past, faults, reserve
 from gpu_management.simulate import world as worlds
-from gpu_management.simulate.demo_fleet import PEOPLE
+from gpu_management.simulate.demo_fleet import NAME, PEOPLE
 from gpu_management.simulate.worker import EMPTIEST, Worker
 from gpu_management.simulate.world import World
 
-NAME: Final = "demo"
 _EXTRAS_AT_ONCE: Final = 3
 
 
-def prepare(world: World, seed: int, *, tell: Callable[[str], None]) -> "Demo":
+def prepare(
+    world: World, seed: int, *, tell: Callable[[str], None], days: int = demo_past.DAYS
+) -> "Demo":
     """Make the fleet and its past where the database has none; else go on with what it has.
 
     Raises:
@@ -36,7 +37,7 @@ def prepare(world: World, seed: int, *, tell: Callable[[str], None]) -> "Demo":
             if worlds.simulated_nodes(session, worker.cluster, NAME):
                 tell("going on with the demonstration fleet of this database")
             else:
-                demo_past.build(session, worker, NAME, now=now, tell=tell)
+                demo_past.build(session, worker, now, days=days, tell=tell)
         is_kept = True
     finally:
         if not is_kept:

@@ -13,6 +13,7 @@ from gpu_management.devices.service import DeviceFacts, NodeFacts
 from gpu_management.mig.geometry import Placement
 from gpu_management.simulate.world import FLEET_LABEL
 
+NAME: Final = "demo"
 POOL_LABEL: Final = "node-pool"
 QUEUED_POOL: Final = "training"
 """The pool whose large jobs wait in the queue: nodes of it are kept for them."""
@@ -188,20 +189,20 @@ def layout_of(places: Sequence[tuple[str, int]]) -> list[Placement]:
     return [Placement(profile, start) for profile, start in places]
 
 
-def node_plans(seed: int, *, name: str, now: datetime) -> list[NodePlan]:
+def node_plans(seed: int, *, now: datetime) -> list[NodePlan]:
     """Return every node of the fleet; uuids and serial numbers follow from the seed."""
     random = Random(f"{seed}/inventory")  # noqa: S311 - a simulation, repeatable on purpose
     plans: list[NodePlan] = []
     for row in ROWS:
         for number in range(1, row.count + 1):
             node = f"{row.stem}-{number:02d}"
-            facts = _node_facts(row, node, len(plans), name)
+            facts = _node_facts(row, node, len(plans))
             devices = tuple(_devices(random, row.machine, node, now=now))
             plans.append(NodePlan(node, facts, devices))
     return plans
 
 
-def _node_facts(row: Row, node: str, position: int, fleet: str) -> NodeFacts:
+def _node_facts(row: Row, node: str, position: int) -> NodeFacts:
     machine = row.machine
     zone = _ZONES[position % len(_ZONES)]
     is_old = machine.model_id.startswith(("v100", "t4"))
@@ -213,7 +214,7 @@ def _node_facts(row: Row, node: str, position: int, fleet: str) -> NodeFacts:
         cuda_version="12.8" if is_old else "13.0",
         kubelet_version="v1.34.1",
         labels={
-            FLEET_LABEL: fleet,
+            FLEET_LABEL: NAME,
             POOL_LABEL: row.pool,
             "kubernetes.io/hostname": node,
             "node.kubernetes.io/instance-type": machine.kind,

@@ -39,7 +39,7 @@ from gpu_management.simulate.demo_fleet import (
 from gpu_management.simulate.worker import EMPTIEST, Worker
 
 DAYS: Final = 14
-"""How far back the past goes."""
+"""How far back the past of a new demonstration goes."""
 _LIVELY: Final = timedelta(minutes=40)
 """How much of the past has the brief work too."""
 _BUILT_BEFORE: Final = timedelta(hours=2)
@@ -50,10 +50,10 @@ Tell = Callable[[str], None]
 Deed = Callable[[datetime], None]
 
 
-def build(session: Session, worker: Worker, name: str, *, now: datetime, tell: Tell) -> None:
-    """Make teams, nodes and devices, and let two weeks pass until `now`."""
-    start = now - timedelta(days=DAYS)
-    plans = node_plans(worker.seed, name=name, now=start)
+def build(session: Session, worker: Worker, now: datetime, *, days: int, tell: Tell) -> None:
+    """Make teams, nodes and devices, and let `days` pass until `now`."""
+    start = now - timedelta(days=days)
+    plans = node_plans(worker.seed, now=start)
     tell(f"registering {len(plans)} nodes, {sum(len(plan.devices) for plan in plans)} GPUs")
     for team in TEAMS:
         if session.get(Team, team.team_id) is None:
@@ -99,7 +99,7 @@ class Past:
             passed = int(4 * ((moment - start) / (until - start))) * 25
             if passed > told:
                 told = passed
-                tell(f"{DAYS} days of history: {passed} %")
+                tell(f"{(until - start).days} days of history: {passed} %")
             if number % _KEPT_IN_MEMORY == 0:
                 self.session.flush()
                 self.session.expunge_all()
@@ -118,9 +118,9 @@ class Past:
         for fault in faults.drawn(seed, start, until - timedelta(hours=2)):
             self._at(fault.at, partial(self._break, fault))
         for device_id, (before, state, reason) in OUT_OF_WORK.items():
-            self._at(until - before, partial(self._lose, device_id, state, reason))
+            self._at(max(start, until - before), partial(self._lose, device_id, state, reason))
         node_name, before, reason = UNDER_MAINTENANCE
-        self._at(until - before, partial(self._maintain, node_name, reason))
+        self._at(max(start, until - before), partial(self._maintain, node_name, reason))
         large = demand.large_request(seed, until - timedelta(minutes=12), people=PEOPLE)
         self._at(large.at, partial(self._ask, large, may_wait=True))
 

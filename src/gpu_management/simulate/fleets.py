@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gpu_management.simulate import demo, openb, openb_files, replay
+from gpu_management.simulate import demo, demo_fleet, openb, openb_files, replay
 from gpu_management.simulate.runner import Runner
 from gpu_management.simulate.world import FleetUnusable, World
 
 __all__ = ["FleetUnusable", "Runner", "Wanted", "check", "prepare"]
 
-NAMES: Final = ("none", demo.NAME, openb_files.NAME)
+NAMES: Final = ("none", demo_fleet.NAME, openb_files.NAME)
 FASTEST: Final = 1e6
 """Seconds of the trace in one real second, at most."""
 
@@ -55,7 +55,7 @@ def prepare(world: World, wanted: Wanted, *, tell: Callable[[str], None]) -> Run
     Raises:
         FleetUnusable: a file is not as it should be, or the database holds another fleet.
     """
-    if wanted.name == demo.NAME:
+    if wanted.name == demo_fleet.NAME:
         return Runner(demo.prepare(world, wanted.seed, tell=tell), world.clock)
     if wanted.nodes is None or wanted.pods is None:
         return None
