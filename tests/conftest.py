@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.support.house import House, prepared_database
+from gpu_management.cli.wiring import prepare
+from tests.support.apps import Hands
+from tests.support.house import CLUSTER, House, prepared_database
 from tests.support.live import empty, live, locked
+from tests.support.postgres import Postgres, running
 
 __all__ = ["client", "empty", "house", "live", "locked"]
 
@@ -23,3 +26,17 @@ def house(tmp_path: Path) -> Iterator[House]:
 def client(house: House) -> Iterator[TestClient]:
     with house.client() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_house(postgres: Postgres) -> Iterator[House]:
+    database = postgres.fresh_database()
+    prepare(database, CLUSTER, Hands())
+    yield House(database)
+    database.close()
