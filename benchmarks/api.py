@@ -1,6 +1,6 @@
 """Measure the API at 1,213 nodes / 6,212 GPUs: allocations beside bare rows, lists, memory.
 
-    python -m benchmarks.api [--postgres URL] [--calls N] [--json FILE]
+python -m benchmarks.api [--postgres URL] [--calls N] [--json FILE]
 """
 
 import argparse
@@ -161,7 +161,9 @@ def print_table(figures: dict[str, Any]) -> None:
     for name, found in figures["reads"].items():
         _line(name, found)
     print(f"{'resident memory, MiB':42} {figures['rss_mib']:>8}")
-    print(f"{'load average before, cores':42} {figures['load_average']:>8.1f} {figures['cores']:>8}")
+    print(
+        f"{'load average before, cores':42} {figures['load_average']:>8.1f} {figures['cores']:>8}"
+    )
 
 
 def _line(name: str, found: dict[str, Any]) -> None:

@@ -48,7 +48,8 @@ def fill(session: Session, cluster_name: str, *, now: datetime) -> int:
         name = f"openb-node-{number:04d}"
         nodes.append(_node(number, name, kind, cluster_name, revision=revision, now=now))
         gpus += [
-            _gpu(number, name, index, kind.model_id, cluster_name) | {"registered_at": now, "revision": revision}
+            _gpu(number, name, index, kind.model_id, cluster_name)
+            | {"registered_at": now, "revision": revision}
             for index in range(kind.gpus)
         ]
     session.execute(insert(Node), nodes)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gpu_management.allocations import service
+from gpu_management.allocations import bulk, service
 from gpu_management.allocations.errors import (
     AllocationEnded,
     AllocationInvalid,
@@ -226,7 +226,7 @@ def test_all_of_a_list_or_none(house: House) -> None:
         pytest.raises(GpuNotAvailable, match="request 3 of 3") as refused,
         house.database.write() as session,
     ):
-        service.request_all(session, house.office, asks, principal=ADMIN, now=house.now)
+        bulk.request_all(session, house.office, asks, principal=ADMIN, now=house.now)
     assert refused.value.facts["failedRequest"] == 2
     with house.database.read() as session:
         assert not session.scalars(select(Allocation)).all()
@@ -238,7 +238,7 @@ def test_requests_of_a_list_see_each_other(house: House) -> None:
     house.node("n1", gpus=2, model=A100, layout=[])
     asks = [ask(use_mig=True, required_memory_gb=40) for _ in range(4)]
     with house.database.write() as session:
-        made = service.request_all(session, house.office, asks, principal=ADMIN, now=house.now)
+        made = bulk.request_all(session, house.office, asks, principal=ADMIN, now=house.now)
     assert len({one.allocated_resource for one in made}) == 4
     with house.database.read() as session:
         check_ledger(session)

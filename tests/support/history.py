@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations import jobs, service
+from gpu_management.allocations import bulk, jobs, service
 from gpu_management.allocations.models import Allocation, Hold, Phase
 from gpu_management.allocations.placer import Place, Placer
 from gpu_management.allocations.service import Office, Outcome
@@ -198,7 +198,7 @@ class History(RuleBasedStateMachine):
         try:
             with self.database.write() as session:
                 office = self.replicas[replica]
-                service.request_all(session, office, asks, principal=ADMIN, now=self.clock())
+                bulk.request_all(session, office, asks, principal=ADMIN, now=self.clock())
         except Problem:
             assert self._count() == before
         else:

@@ -60,6 +60,7 @@ def hold(
         revision=revision,
     )
     _mark_allocated(allocation, place, names, cost=cost_per_hour, now=now)
+    session.add(allocation)
     session.flush()
     session.connection().execute(_WRITE, rows)
 

@@ -111,11 +111,17 @@ class Placer:
                 self._view = View(self.cluster_name, book)
             self._view.refresh(session)
 
-    def refresh_book(self, session: Session) -> None:
-        """Read new prices, if there are any; enough where nothing is placed."""
+    def follow(self, session: Session) -> None:
+        """Read which nodes and devices changed, at the prices known already."""
         with self._lock:
-            if self._keeper.book(session) is not self._view.book:
-                self.refresh(session)
+            self._view.refresh(session)
+
+    def refresh_book(self, session: Session) -> None:
+        """Read new prices, if there are any; the fleet is read when it is followed."""
+        with self._lock:
+            book = self._keeper.book(session)
+            if book is not self._view.book:
+                self._view = View(self.cluster_name, book)
 
     def place(self, ask: Ask, *, kept_nodes: Collection[str]) -> Place | Refused:
         """Return where `ask` goes, or why nowhere; `kept_nodes` are kept for those before it."""

@@ -8,7 +8,7 @@ import anyio
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from gpu_management.allocations import queries, schemas, service
+from gpu_management.allocations import bulk, queries, schemas, service
 from gpu_management.allocations.errors import (
     AllocationContended,
     AllocationEnded,
@@ -157,7 +157,7 @@ def simulate(
     summary="Allocate several, or none",
     responses=problems(GpuNotAvailable, MigNotSupported, AllocationContended),
 )
-def bulk(
+def create_all(
     body: schemas.BulkCreate,
     principal: Writer,
     session: WriteSession,
@@ -169,7 +169,7 @@ def bulk(
     """Serve every request of the list in one transaction, or refuse them all."""
     note_unknown(request, response, body)
     asks = [one.to_ask(default_wait_seconds=0) for one in body.requests]
-    made = service.request_all(session, office, asks, principal=principal, now=now)
+    made = bulk.request_all(session, office, asks, principal=principal, now=now)
     return queries.describe(session, made, office.placer.book, now=now)
 
 

@@ -1,6 +1,6 @@
 """The verbs of allocations: request, release, extend, and the queue."""
 
-from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from gpu_management.allocations.errors import (
 )
 from gpu_management.allocations.models import (
     Allocation,
+    HoldKind,
     IdempotencyKey,
     Phase,
 )
@@ -100,40 +101,6 @@ def request(
     return allocation
 
 
-def request_all(
-    session: Session,
-    office: Office,
-    asks: Sequence[Ask],
-    *,
-    principal: Principal,
-    now: datetime,
-) -> list[Allocation]:
-    """Serve every request, or none: one refusal refuses them all.
-
-    Raises:
-        GpuNotAvailable: one of them does not fit beside the others; the facts say which.
-    """
-    made: list[Allocation] = []
-    try:
-        for number, ask in enumerate(asks):
-            try:
-                made.append(request(session, office, ask, principal=principal, now=now))
-            except GpuNotAvailable as refusal:
-                raise _refused_of(refusal, number, len(asks)) from refusal
-            session.flush()
-    finally:
-        office.placer.forget()  # its view saw holds that are not committed yet
-    return made
-
-
-def _refused_of(refusal: GpuNotAvailable, number: int, count: int) -> GpuNotAvailable:
-    return GpuNotAvailable(
-        f"request {number + 1} of {count}: {refusal.detail}; nothing was held",
-        headers=refusal.headers,
-        **{**refusal.facts, "failedRequest": number},
-    )
-
-
 def on_behalf(session: Session, ask: Ask, principal: Principal) -> Ask:
     """Return `ask` with whose it is: as told, else the caller's own, else the namespace's team.
 
@@ -162,16 +129,19 @@ def _answered(session: Session, ask: Ask, *, principal: Principal, key: str) -> 
 def _decide_and_hold(
     session: Session, office: Office, ask: Ask, *, principal: Principal, now: datetime
 ) -> Allocation:
+    # What need not be read under the lock is read before it: others wait for us there.
+    office.placer.refresh_book(session)
+    kept = _kept_nodes(session, office, ask, now=now)
     for _attempt in range(ATTEMPTS):
         revision = devices.lock(session, office.placer.cluster_name)
-        outcome = _decide(session, office, ask, now=now)
+        office.placer.follow(session)
+        outcome = _decide(office, ask, kept, now=now)
         if outcome.place is None:
             return _refuse_or_queue(session, office, ask, outcome, principal=principal, now=now)
         admit(session, office, ask, outcome.place, now=now)
         try:
-            with session.begin_nested():
+            with _undoing(session, outcome.place):
                 allocation = _new(office, ask, principal=principal, now=now)
-                session.add(allocation)
                 keep(session, allocation, outcome, revision=revision, now=now)
             journal.audit(session, principal, "allocation.create", allocation, now=now)
         except StaleDecision:
@@ -184,10 +154,18 @@ def _decide_and_hold(
     )
 
 
-def _decide(session: Session, office: Office, ask: Ask, *, now: datetime) -> Outcome:
+def _undoing(session: Session, place: Place) -> AbstractContextManager[object]:
+    """Return a savepoint, where a stale part would leave an earlier write behind.
+
+    Taking one card is the first write there is: when it fails, there is nothing to undo.
+    """
+    if len(place.parts) == 1 and place.parts[0].kind is not HoldKind.MIG:
+        return nullcontext()
+    return session.begin_nested()
+
+
+def _decide(office: Office, ask: Ask, kept: frozenset[str], *, now: datetime) -> Outcome:
     placer = office.placer
-    placer.refresh(session)
-    kept = _kept_nodes(session, office, ask, now=now)
     found = placer.place(ask, kept_nodes=kept)
     if isinstance(found, Refused):
         return Outcome(None, found, None)
@@ -221,7 +199,9 @@ def preview(
     check_access(principal, Permission.ALLOCATIONS_WRITE)
     check(ask)
     ask = on_behalf(session, ask, principal)
-    outcome = _decide(session, office, ask, now=now)
+    office.placer.refresh(session)
+    kept = _kept_nodes(session, office, ask, now=now)
+    outcome = _decide(office, ask, kept, now=now)
     if outcome.place is not None:
         admit(session, office, ask, outcome.place, now=now)
     return outcome

@@ -163,14 +163,22 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Yield a session for reading; nothing it does is kept."""
-        with Session(self.engine, autoflush=False) as session:
+        with self.reader() as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Yield a session, commit it at the end; roll back when the body raises."""
-        with Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with self.writer() as session, session.begin():
             yield session
+
+    def reader(self) -> Session:
+        """Return a session for reading; it touches the database when first used."""
+        return Session(self.engine, autoflush=False)
+
+    def writer(self) -> Session:
+        """Return a session for writing, to be committed or closed by the caller."""
+        return Session(self._writer, expire_on_commit=False)
 
     def close(self) -> None:
         """Give all connections back."""

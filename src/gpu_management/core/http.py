@@ -1,6 +1,6 @@
 """What every `routes.py` needs from HTTP: sessions, the moment, paging, and the route class."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -51,10 +51,13 @@ def runtime(request: Request) -> Runtime:
     return found
 
 
-def read_session(request: Request) -> Iterator[Session]:
+async def read_session(request: Request) -> AsyncIterator[Session]:
     """Yield a session for reading."""
-    with runtime(request).database.read() as session:
+    session = runtime(request).database.reader()
+    try:
         yield session
+    finally:
+        await anyio.to_thread.run_sync(session.close)
 
 
 async def _write_turn(request: Request) -> AsyncIterator[None]:
@@ -63,12 +66,25 @@ async def _write_turn(request: Request) -> AsyncIterator[None]:
         yield
 
 
-def write_session(
+async def write_session(
     request: Request, _turn: Annotated[None, Depends(_write_turn, scope="function")]
-) -> Iterator[Session]:
-    """Yield a session that commits before the answer is sent."""
-    with runtime(request).database.write() as session:
+) -> AsyncIterator[Session]:
+    """Yield a session that commits before the answer is sent.
+
+    Opening one waits for nothing, so only its end needs a thread.
+    """
+    session = runtime(request).database.writer()
+    try:
         yield session
+    except BaseException:
+        await anyio.to_thread.run_sync(session.close)  # rolls back
+        raise
+    await anyio.to_thread.run_sync(_commit, session)
+
+
+def _commit(session: Session) -> None:
+    with session:
+        session.commit()
 
 
 async def now_of(request: Request) -> datetime:

@@ -1,0 +1,47 @@
+"""Run every benchmark: `make bench`. Prints tables, and the figures as JSON into a file.
+
+    python -m benchmarks.run [--quick] [--json FILE]
+"""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import api, placement
+from tests.support.postgres import PostgresMissing, postgres
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure everything that can be measured here."""
+    parser = argparse.ArgumentParser(description="Run every benchmark.")
+    parser.add_argument("--quick", action="store_true", help="fewer seeds and calls")
+    parser.add_argument("--json", type=Path, default=Path("bench-results/figures.json"))
+    options = parser.parse_args(arguments)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
+    figures["api"] = _api(25 if options.quick else 125)
+    api.print_table(figures["api"])
+    part = options.json.with_name("placement.json")
+    seeds = "42" if options.quick else "42-51"
+    placement.main(["--large", "--seeds", seeds, "--json", str(part)])
+    figures["placement"] = json.loads(part.read_text())
+    options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"figures: {options.json}")
+    return 0
+
+
+def _api(calls: int) -> dict[str, Any]:
+    try:
+        with postgres(durable=True) as address:
+            return api.measure(calls, address)
+    except PostgresMissing as missing:
+        print(f"{missing}: PostgreSQL is left out", file=sys.stderr)
+        return api.measure(calls, None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
