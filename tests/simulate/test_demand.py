@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from gpu_management.simulate import demand
 from gpu_management.simulate.demo_fleet import PEOPLE, POOL_LABEL, ROWS, TEAMS
+from gpu_management.simulate.demo_work import KINDS
 from tests.support.apps import NOON
 
 WEEK = timedelta(days=7)
@@ -32,7 +33,7 @@ def test_arrivals_are_in_order() -> None:
 
 
 def test_as_many_arrive_as_run_on_average() -> None:
-    expected = sum(kind.per_hour for kind in demand.KINDS if not kind.brief) * 7 * 24
+    expected = sum(kind.per_hour for kind in KINDS if not kind.brief) * 7 * 24
     assert abs(len(arrivals()) - expected) < 0.25 * expected
 
 
@@ -47,7 +48,7 @@ def test_a_life_is_known_by_the_name_of_the_pod() -> None:
 def test_every_kind_has_a_team_a_namespace_of_it_and_a_pool() -> None:
     teams = {team.team_id: team for team in TEAMS}
     pools = {row.pool for row in ROWS}
-    for kind in demand.KINDS:
+    for kind in KINDS:
         assert kind.namespace in teams[kind.team].namespaces
         assert kind.pool in pools
 
