@@ -25,7 +25,7 @@ run: $(STAMP) ## Start the product with a simulated fleet on http://127.0.0.1:80
 	@$(BIN)/gpuctl serve --port $(PORT) --fleet demo
 
 test: $(STAMP) ## Run the default tests: no server needed
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n auto
 
 test-integration: $(STAMP) ## Run the tests against real peers (PostgreSQL, Java, a killed server)
 	@$(BIN)/pytest -m integration

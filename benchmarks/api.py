@@ -84,7 +84,7 @@ def _wait(port: int) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/actuator/health", timeout=2):  # noqa: S310 - our own server
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/actuator/health", timeout=2):
                 return
         except OSError:
             time.sleep(0.1)
@@ -101,7 +101,7 @@ def _allocation(source: random.Random) -> Call:
         "memoryMib": 8192,
         "teamId": f"team-{source.randrange(5)}",
     }
-    if source.random() < 0.4:  # noqa: PLR2004 - as many shares as in the trace
+    if source.random() < 0.4:  # as many shares as in the trace
         body["gpuMilli"] = source.choice((100, 200, 250, 500))
     return "POST", "/api/v1/gpu/allocations", body
 

@@ -21,7 +21,7 @@ Pods = list[Request]
 
 def chance_of(seed: int | str) -> random.Random:
     """Return a generator of repeatable draws."""
-    return random.Random(seed)  # noqa: S311 - nothing secret is drawn
+    return random.Random(seed)
 
 
 def gpu_milli(requests: Sequence[Request]) -> int:

@@ -229,3 +229,16 @@ def test_host_cpu_and_memory_are_held_once_and_given_back(house: House) -> None:
     house.release(made.allocation_id)
     house.request(gpu_milli=1, cpu_milli=10_000)
     _open_holds(house)
+
+
+def test_who_asked_before_the_last_owner_left_starts_when_it_left(house: House) -> None:
+    house.node(gpus=1)
+    made = house.request()
+    house.clock.forward(seconds=5)
+    house.release(made.allocation_id)
+    house.clock.forward(seconds=-3)  # the next caller's server has a slower clock
+    house.request()
+    with house.database.read() as session:
+        check_ledger(session)
+        first, second = session.scalars(select(Hold).order_by(Hold.id)).all()
+        assert second.started_at == first.ended_at

@@ -17,7 +17,7 @@ from gpu_management.allocations.models import Allocation, Hold, Phase
 from gpu_management.auth.access import Role
 from gpu_management.auth.models import AuditEntry, Team
 from gpu_management.core.problems import Forbidden
-from gpu_management.devices import service as devices
+from gpu_management.devices import library
 from gpu_management.devices.models import DeviceState
 from gpu_management.events.models import Event
 from gpu_management.mig.errors import MigNotSupported
@@ -260,7 +260,7 @@ def test_an_unknown_price_is_unknown_and_not_zero(house: House) -> None:
     with house.database.write() as session:
         facts = {"model_id": "own", "model_name": "Own", "manufacturer": "Us", "memory_gb": 24}
         facts |= {"architecture": None, "memory_mib": None, "tdp_watts": None}
-        devices.add_model(session, facts)
+        library.add_model(session, facts)
     house.node(model="own")
     made = house.request()
     assert made.cost_per_hour is None

@@ -244,6 +244,10 @@ class History(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.clock.forward(seconds=seconds)
 
+    @rule(seconds=st.integers(1, 5))
+    def somebody_has_a_slow_clock(self, seconds: int) -> None:
+        self.clock.forward(seconds=-seconds)
+
     @rule()
     def run_timers(self) -> None:
         with self.database.write() as session:

@@ -1,7 +1,7 @@
 """What must be true of the ledger at every moment (DESIGN 2 and 3), checked in plain queries."""
 
 from collections import Counter, defaultdict
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from sqlalchemy import select
@@ -20,6 +20,7 @@ def check_ledger(session: Session) -> None:
     holds = list(session.scalars(select(Hold)))
     current = [hold for hold in holds if hold.ended_at is None]
     _check_owners(current)
+    _check_past(holds)
     _check_devices(session, current)
     _check_slices(session, current)
     _check_hosts(session)
@@ -45,6 +46,24 @@ def _check_owners(current: list[Hold]) -> None:
             assert None not in slices
             assert len(set(slices)) == len(slices)
         assert sum(hold.milli for hold in together) <= 1000
+
+
+def _check_past(holds: list[Hold]) -> None:
+    """At no moment was more than a whole device held, or a slice held twice."""
+    changes: dict[tuple[str, int], list[tuple[Any, int]]] = defaultdict(list)
+    for hold in holds:
+        keys = [("device", hold.device_id, hold.milli)]
+        if hold.mig_instance_id is not None:
+            keys.append(("slice", hold.mig_instance_id, 1000))
+        for kind, pk, milli in keys:
+            changes[kind, pk].append((hold.started_at, milli))
+            if hold.ended_at is not None:
+                changes[kind, pk].append((hold.ended_at, -milli))
+    for key, steps in changes.items():
+        held = 0
+        for _moment, together in groupby(sorted(steps), key=lambda step: step[0]):
+            held += sum(milli for _at, milli in together)
+            assert 0 <= held <= 1000, key
 
 
 def _check_devices(session: Session, current: list[Hold]) -> None:

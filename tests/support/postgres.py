@@ -69,8 +69,11 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running() -> Iterator[Postgres]:
-    """Run a server until the block ends; root hands it to the user `postgres`, as it must."""
+def running(*, durable: bool = False) -> Iterator[Postgres]:
+    """Run a server until the block ends; root hands it to the user `postgres`, as it must.
+
+    `durable` waits for the disk at each commit, as a benchmark must and a test need not.
+    """
     initdb, server = _program("initdb"), _program("postgres")
     user = "postgres" if os.geteuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="gpu-postgres-"))
@@ -83,7 +86,8 @@ def running() -> Iterator[Postgres]:
     )
     assert made.returncode == 0, made.stderr.decode()
     port = _free_port()
-    options = [f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1", *_FAST]
+    options = [f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1"]
+    options += ["max_connections=200"] if durable else _FAST
     command = [server, "-D", str(data), "-p", str(port)]
     command += [part for option in options for part in ("-c", option)]
     with (folder / "log").open("wb") as log:

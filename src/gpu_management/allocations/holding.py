@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
@@ -18,6 +18,7 @@ from gpu_management.mig import service as mig
 from gpu_management.mig.geometry import load_geometries
 
 _WRITE = insert(table_of(Hold))
+_ENDED_AFTER = select(Hold.device_id, Hold.ended_at).where(Hold.ended_at > bindparam("moment"))
 
 
 def hold(
@@ -36,6 +37,7 @@ def hold(
     """
     rows = []
     names = []
+    starts = _start(session, place, now=now)
     for part in place.parts:
         instance, name = _take_part(session, part, revision=revision, now=now)
         names.append(name)
@@ -49,7 +51,7 @@ def hold(
                 "source": HoldSource.MANAGED,
                 "milli": part.milli,
                 "profile_name": part.profile,
-                "started_at": whole_second(now),
+                "started_at": starts,
             }
         )
     devices.hold_host(
@@ -63,6 +65,17 @@ def hold(
     session.add(allocation)
     session.flush()
     session.connection().execute(_WRITE, rows)
+
+
+def _start(session: Session, place: Place, *, now: datetime) -> datetime:
+    """Return the second a hold starts in: that of `now`, or the later end of a hold before it.
+
+    Who takes its turn later may have asked earlier, or have a slower clock; holds never overlap.
+    """
+    moment = whole_second(now)
+    wanted = {part.device_pk for part in place.parts}
+    later = session.connection().execute(_ENDED_AFTER, {"moment": moment})
+    return max((ended for device, ended in later if ended and device in wanted), default=moment)
 
 
 def _take_part(

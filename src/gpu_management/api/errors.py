@@ -49,7 +49,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(ResponseValidationError, _unexpected)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def answer(request: Request, problem: Problem) -> Response:
@@ -132,6 +131,11 @@ async def _unstorable(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
+    return unexpected(request, error)
+
+
+def unexpected(request: Request, error: Exception) -> Response:
+    """Log what nobody expected, once, and answer without its details (ERR-01)."""
     log.error("GPU request failed: %s %s", request.method, request.url.path, exc_info=error)
     request_id = request.scope.get("state", {}).get("request_id", "")
     return answer(request, Problem(f"our fault; quote request {request_id} when you report it"))

@@ -8,8 +8,10 @@ from uuid import uuid4
 
 from prometheus_client import Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gpu_management.api.errors import unexpected
 from gpu_management.core.logs import request_id as current_request
 
 log = logging.getLogger(__name__)
@@ -92,10 +94,12 @@ class Observe:
         token = current_request.set(request_id)
         started = time.perf_counter()
         status = 500
+        answered = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal answered, status
             if message["type"] == "http.response.start":
+                answered = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
@@ -105,6 +109,10 @@ class Observe:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            if answered:
+                raise
+            await unexpected(Request(scope), error)(scope, receive, send_with_headers)
         finally:
             self._measure(scope, status, time.perf_counter() - started)
             current_request.reset(token)

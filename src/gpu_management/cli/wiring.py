@@ -24,6 +24,7 @@ from gpu_management.core.http import Runtime
 from gpu_management.core.schema import upgrade, wait_for_others
 from gpu_management.core.settings import Settings, auth_enforced
 from gpu_management.costs.service import Desk
+from gpu_management.devices import library
 from gpu_management.devices import service as devices
 from gpu_management.mig import service as mig
 from gpu_management.rates import service as rates
@@ -88,7 +89,7 @@ def prepare(database: Database, cluster_name: str, clock: Clock) -> None:
     with database.write() as session:
         wait_for_others(session.connection())
         devices.ensure_cluster(session, cluster_name, now=now)
-        devices.seed_catalog(session)
+        library.seed_catalog(session)
         session.flush()
         mig.seed_profiles(session)
         rates.seed_list_prices(session, now=now)

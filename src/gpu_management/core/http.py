@@ -57,7 +57,8 @@ async def read_session(request: Request) -> AsyncIterator[Session]:
     try:
         yield session
     finally:
-        await anyio.to_thread.run_sync(session.close)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(session.close)
 
 
 async def _write_turn(request: Request) -> AsyncIterator[None]:
@@ -76,10 +77,11 @@ async def write_session(
     session = runtime(request).database.writer()
     try:
         yield session
+        await anyio.to_thread.run_sync(_commit, session)
     except BaseException:
-        await anyio.to_thread.run_sync(session.close)  # rolls back
+        with anyio.CancelScope(shield=True):  # or it would keep the writer's turn
+            await anyio.to_thread.run_sync(session.close)  # rolls back
         raise
-    await anyio.to_thread.run_sync(_commit, session)
 
 
 def _commit(session: Session) -> None:

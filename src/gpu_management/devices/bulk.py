@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from gpu_management.core.clock import whole_second
-from gpu_management.devices import service
+from gpu_management.devices import library, service
 from gpu_management.devices.errors import DeviceExists
 from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Model, Node
 from gpu_management.devices.service import DeviceFacts, NodeFacts
@@ -43,7 +43,7 @@ def register_all(
     revision = service.lock(session, cluster_name)
     _check_new(session, cluster_name, plans)
     wanted = {facts.model_id or "" for plan in plans for facts in plan.devices}
-    models = {name: service.find_model(session, name) for name in sorted(wanted)}
+    models = {name: library.find_model(session, name) for name in sorted(wanted)}
     common = {"cluster_name": cluster_name, "registered_at": now, "last_seen_at": now}
     common |= {"edition": 1, "revision": revision}
     node_pks = _insert_nodes(session, plans, common)

@@ -22,7 +22,7 @@ from gpu_management.core.http import (
 )
 from gpu_management.core.paging import Listing, list_rows
 from gpu_management.core.problems import PreconditionFailed
-from gpu_management.devices import schemas, service
+from gpu_management.devices import library, schemas, service
 from gpu_management.devices.errors import (
     DeviceExists,
     DeviceNotFound,
@@ -73,7 +73,7 @@ def get_model(
     model_id: Annotated[str, Path(max_length=63)], _principal: Lister, session: ReadSession
 ) -> Any:
     """Return what is known about a model."""
-    return service.find_model(session, model_id)
+    return library.find_model(session, model_id)
 
 
 @router.post(
@@ -95,7 +95,7 @@ def create_model(
 ) -> Any:
     """Add a model that the catalogue does not have."""
     note_unknown(request, response, body)
-    model = service.add_model(session, body.model_dump(include=set(type(body).model_fields)))
+    model = library.add_model(session, body.model_dump(include=set(type(body).model_fields)))
     auth.record(
         session,
         principal,

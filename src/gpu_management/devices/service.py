@@ -3,22 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, exists, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from gpu_management.core.clock import whole_second
 from gpu_management.core.database import table_of
 from gpu_management.core.problems import FieldError, PreconditionFailed
-from gpu_management.core.text import nearest
-from gpu_management.devices import catalog
+from gpu_management.devices import library, states
 from gpu_management.devices.errors import (
     DeviceExists,
     DeviceInUse,
     DeviceInvalid,
     DeviceNotFound,
-    ModelNotFound,
     NodeNotFound,
     StaleDecision,
 )
@@ -26,12 +22,10 @@ from gpu_management.devices.models import (
     Cluster,
     Device,
     DeviceState,
-    DeviceStateInterval,
     Model,
     Node,
 )
 from gpu_management.devices.status import device_id
-from gpu_management.events import service as events
 
 # Statements of every allocation, built once: building one costs more than running it.
 _TURN = (
@@ -130,81 +124,6 @@ def lock(session: Session, cluster_name: str) -> int:
     return session.connection().execute(_TURN, {"cluster": cluster_name}).scalar_one()
 
 
-def seed_catalog(session: Session) -> int:
-    """Write the packaged models that the database does not have yet; return how many."""
-    known = set(session.scalars(select(Model.model_id)))
-    new = [facts for facts in catalog.load_models() if facts.model_id not in known]
-    if new:
-        session.execute(insert(Model), [_catalog_row(facts) for facts in new])
-    return len(new)
-
-
-def _catalog_row(facts: catalog.GpuModelFacts) -> dict[str, object]:
-    same = (
-        "model_id",
-        "model_name",
-        "manufacturer",
-        "architecture",
-        "memory_gb",
-        "memory_mib",
-        "memory_type",
-        "memory_bandwidth_gbps",
-        "cuda_cores",
-        "tensor_cores",
-        "compute_capability",
-        "tdp_watts",
-        "mig_geometry",
-        "max_mig_instances",
-    )
-    row = {name: getattr(facts, name) for name in same}
-    return row | {
-        "pci_ids": list(facts.pci_ids),
-        "name_aliases": list(facts.name_aliases),
-        "end_of_life": None,
-        "is_catalog": True,
-    }
-
-
-def find_model(session: Session, model_id: str) -> Model:
-    """Return the model.
-
-    Raises:
-        ModelNotFound: no such id; the nearest one is named.
-    """
-    model = session.get(Model, model_id)
-    if model is None:
-        hint = nearest(model_id, session.scalars(select(Model.model_id)).all())
-        help_text = f"; did you mean {hint}?" if hint else ""
-        raise ModelNotFound(f"no GPU model has the id {model_id}{help_text}")
-    return model
-
-
-def add_model(session: Session, facts: Mapping[str, Any]) -> Model:
-    """Add a model that the catalogue does not have.
-
-    Raises:
-        DeviceExists: the id is taken.
-    """
-    if session.get(Model, facts["model_id"]) is not None:
-        raise DeviceExists(f"there is a model {facts['model_id']} already; choose another id")
-    unknown = dict.fromkeys(
-        (
-            "memory_type",
-            "memory_bandwidth_gbps",
-            "cuda_cores",
-            "tensor_cores",
-            "compute_capability",
-            "mig_geometry",
-            "end_of_life",
-        )
-    )
-    fixed = {"max_mig_instances": 0, "pci_ids": [], "name_aliases": [], "is_catalog": False}
-    model = Model(**unknown, **fixed, **facts)
-    session.add(model)
-    session.flush()
-    return model
-
-
 def set_schedulable(session: Session, node: Node, *, is_schedulable: bool) -> None:
     """Cordon a node or let it be placed on again."""
     node.revision = lock_row(session, node)
@@ -294,7 +213,7 @@ def register(
     if not 0 <= index <= MAX_INDEX:
         message = f"deviceIndex {index} is out of range 0 to {MAX_INDEX}"
         raise DeviceInvalid(message, errors=[FieldError("deviceIndex", "range", message, index)])
-    model = _match_model(session, facts)
+    model = library.match_model(session, facts.model_id, pci_id=facts.pci_id, name=facts.model_name)
     _check_mig(model, facts)
     name = device_id(node.node_name, index)
     _check_free(session, name, facts.uuid)
@@ -321,27 +240,9 @@ def register(
     _write_told(device, facts, skip=("model_id", "model_name", "pci_id"))
     session.add(device)
     session.flush()
-    _open_state(session, device, DeviceState.READY, reason="registered", now=now)
-    _say(session, "device.registered", device, now=now)
+    states.open_state(session, device, DeviceState.READY, reason="registered", now=now)
+    states.say(session, "device.registered", device, now=now)
     return device
-
-
-def _match_model(session: Session, facts: DeviceFacts) -> Model:
-    if facts.model_id is not None:
-        return find_model(session, facts.model_id)
-    found = catalog.match_model(pci_id=facts.pci_id, name=facts.model_name)
-    if found is not None:
-        return find_model(session, found.model_id)
-    own = select(Model).where(Model.model_name == facts.model_name)
-    model = session.scalars(own).first() if facts.model_name else None
-    if model is not None:
-        return model
-    asked = facts.model_name or facts.pci_id or "nothing"
-    message = (
-        f"no model matches {asked}: give modelId, or the exact product name as nvidia-smi shows it"
-    )
-    field = "modelName" if facts.model_name else "modelId"
-    raise DeviceInvalid(message, errors=[FieldError(field, "known-model", message, asked)])
 
 
 def _check_mig(model: Model, facts: DeviceFacts) -> None:
@@ -393,7 +294,7 @@ def change(session: Session, device: Device, *, facts: DeviceFacts, now: datetim
         device.live_uuid = facts.uuid
     _write_told(device, facts, skip=("model_id", "model_name", "pci_id", "mig_enabled"))
     device.edition += 1
-    _say(session, "device.updated", device, now=now)
+    states.say(session, "device.updated", device, now=now)
     return device
 
 
@@ -417,67 +318,12 @@ def remove(session: Session, device: Device, *, now: datetime) -> None:
             f"{device.device_id} is held ({device.held_milli} of 1000 milli);"
             " release its allocations first"
         )
-    close_state(session, device, now=now)
+    states.close_state(session, device, now=now)
     device.live_id = device.live_uuid = None
     device.removed_at = now
     device.edition += 1
     device.revision = revision
-    _say(session, "device.removed", device, now=now)
-
-
-def set_state(
-    session: Session,
-    device: Device,
-    state: DeviceState,
-    *,
-    reason: str,
-    now: datetime,
-    actor: str | None = None,
-) -> bool:
-    """Move a device to `state`; return whether anything changed. Holds go on: nobody is put out."""
-    revision = lock_row(session, device)
-    if device.state is state and device.state_reason == reason:
-        return False
-    close_state(session, device, now=now)
-    _open_state(session, device, state, reason=reason, now=now, actor=actor)
-    device.state = state
-    device.state_reason = None if state is DeviceState.READY else reason
-    device.edition += 1
-    device.revision = revision
-    kind = "device.failure" if state is DeviceState.FAILED else "device.state"
-    _say(session, kind, device, now=now)
-    return True
-
-
-def _open_state(
-    session: Session,
-    device: Device,
-    state: DeviceState,
-    *,
-    reason: str,
-    now: datetime,
-    actor: str | None = None,
-) -> None:
-    session.add(
-        DeviceStateInterval(
-            device_id=device.id,
-            open_device_id=device.id,
-            state=state,
-            reason=reason,
-            actor=actor,
-            started_at=whole_second(now),
-        )
-    )
-
-
-def close_state(session: Session, device: Device, *, now: datetime) -> None:
-    """End the open stretch of a device at the whole second of `now`, never before it began."""
-    session.flush()
-    query = select(DeviceStateInterval).where(DeviceStateInterval.open_device_id == device.id)
-    for stretch in session.scalars(query):
-        stretch.ended_at = max(whole_second(now), stretch.started_at)
-        stretch.open_device_id = None
-    session.flush()
+    states.say(session, "device.removed", device, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,17 +368,26 @@ def hold_host(
     session.connection().execute(_HOLD_HOST, more)
 
 
-def _say(session: Session, kind: str, device: Device, *, now: datetime) -> None:
-    events.record(
-        session,
-        kind,
-        subject_kind="device",
-        subject_id=device.device_id,
-        data={
-            "deviceId": device.device_id,
-            "state": device.state.value,
-            "reason": device.state_reason,
-            "modelId": device.model_id,
-        },
-        now=now,
-    )
+def set_state(
+    session: Session,
+    device: Device,
+    state: DeviceState,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str | None = None,
+) -> bool:
+    """Move a device to `state`; return whether anything changed. Holds go on: nobody is put out."""
+    revision = lock_row(session, device)
+    kept_reason = None if state is DeviceState.READY else reason
+    if device.state is state and device.state_reason == kept_reason:
+        return False
+    began = states.close_state(session, device, now=now)
+    states.open_state(session, device, state, reason=reason, now=began, actor=actor)
+    device.state = state
+    device.state_reason = kept_reason
+    device.edition += 1
+    device.revision = revision
+    kind = "device.failure" if state is DeviceState.FAILED else "device.state"
+    states.say(session, kind, device, now=now)
+    return True

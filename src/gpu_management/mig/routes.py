@@ -21,6 +21,7 @@ from gpu_management.core.http import (
     problems,
 )
 from gpu_management.core.paging import Listing, list_rows
+from gpu_management.devices import library
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import DeviceInUse, DeviceNotFound, ModelNotFound
 from gpu_management.devices.models import Device
@@ -62,7 +63,7 @@ def profiles(
     if device_id is not None:
         model_id = devices.find_device(session, device_id).model_id
     elif model_id is not None:
-        devices.find_model(session, model_id)
+        library.find_model(session, model_id)
     rows = queries.list_profiles(session, model_id)
     return page_of(request, response, Listing(rows, len(rows), None))
 

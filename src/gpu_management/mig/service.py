@@ -343,16 +343,19 @@ def remove_device(session: Session, device: Device, *, now: datetime) -> None:
     _close_layout(session, device, now=now)
 
 
-def _close_layout(session: Session, device: Device, *, now: datetime) -> None:
+def _close_layout(session: Session, device: Device, *, now: datetime) -> datetime:
+    """End the open stretch and return when: now, but never before it began."""
+    moment = whole_second(now)
     for stretch in session.scalars(select(MigLayout).where(MigLayout.open_device_id == device.id)):
-        stretch.ended_at = max(whole_second(now), stretch.started_at)
+        stretch.ended_at = moment = max(moment, stretch.started_at)
         stretch.open_device_id = None
     session.flush()
+    return moment
 
 
 def record_layout(session: Session, device: Device, *, now: datetime) -> None:
     """Close the open stretch of the layout history and begin one with the present layout."""
-    _close_layout(session, device, now=now)
+    moment = _close_layout(session, device, now=now)
     session.add(
         MigLayout(
             device_id=device.id,
@@ -362,7 +365,7 @@ def record_layout(session: Session, device: Device, *, now: datetime) -> None:
                 {"profile": i.profile_name, "start": i.placement_start}
                 for i in instances_of(session, device.id)
             ],
-            started_at=whole_second(now),
+            started_at=moment,
         )
     )
 

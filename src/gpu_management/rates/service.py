@@ -13,7 +13,7 @@ from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second, wire_time
 from gpu_management.core.database import MICROS
 from gpu_management.core.problems import FieldError
-from gpu_management.devices import service as devices
+from gpu_management.devices import library
 from gpu_management.devices.models import Model
 from gpu_management.events import service as events
 from gpu_management.mig.geometry import load_geometries
@@ -98,7 +98,7 @@ def set_rate(session: Session, price: Price, *, principal: Principal, now: datet
         RateExists: there is a price from that very moment.
     """
     check(principal, Permission.RATES_WRITE)
-    model = devices.find_model(session, price.model_id)
+    model = library.find_model(session, price.model_id)
     if price.profile_name is not None:
         _check_profile(model, price.profile_name)
     since = _since(price.effective_from, now)

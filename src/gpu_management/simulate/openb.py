@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from gpu_management.devices import library
 from gpu_management.devices import service as devices
 from gpu_management.devices.bulk import NodePlan, register_all
 from gpu_management.devices.models import Device, Model, Node
@@ -75,7 +76,7 @@ def register(
     """Put the cluster of a trace into the fleet, with the models it hides; return its devices."""
     for facts, per_hour in _HIDDEN:
         if session.get(Model, facts["model_id"]) is None:
-            devices.add_model(session, facts)
+            library.add_model(session, facts)
             price = rates.Price(
                 facts["model_id"], per_hour, note="assumed: the trace hides the model"
             )

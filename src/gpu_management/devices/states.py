@@ -1,0 +1,61 @@
+"""The stretches of a device's availability, and telling about them."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gpu_management.core.clock import whole_second
+from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval
+from gpu_management.events import service as events
+
+
+def open_state(
+    session: Session,
+    device: Device,
+    state: DeviceState,
+    *,
+    reason: str,
+    now: datetime,
+    actor: str | None = None,
+) -> None:
+    """Begin a stretch; the caller has closed the one before."""
+    session.add(
+        DeviceStateInterval(
+            device_id=device.id,
+            open_device_id=device.id,
+            state=state,
+            reason=reason,
+            actor=actor,
+            started_at=whole_second(now),
+        )
+    )
+
+
+def close_state(session: Session, device: Device, *, now: datetime) -> datetime:
+    """End the open stretch of a device and return when: now, but never before it began."""
+    session.flush()
+    moment = whole_second(now)
+    query = select(DeviceStateInterval).where(DeviceStateInterval.open_device_id == device.id)
+    for stretch in session.scalars(query):
+        stretch.ended_at = moment = max(moment, stretch.started_at)
+        stretch.open_device_id = None
+    session.flush()
+    return moment
+
+
+def say(session: Session, kind: str, device: Device, *, now: datetime) -> None:
+    """Write an event about a device in the transaction of the deed."""
+    events.record(
+        session,
+        kind,
+        subject_kind="device",
+        subject_id=device.device_id,
+        data={
+            "deviceId": device.device_id,
+            "state": device.state.value,
+            "reason": device.state_reason,
+            "modelId": device.model_id,
+        },
+        now=now,
+    )
