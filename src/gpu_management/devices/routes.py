@@ -21,7 +21,7 @@ from gpu_management.core.http import (
     problems,
 )
 from gpu_management.core.paging import Listing, list_rows
-from gpu_management.core.problems import PreconditionFailed
+from gpu_management.core.problems import Conflict, PreconditionFailed
 from gpu_management.devices import library, schemas, service
 from gpu_management.devices.errors import (
     DeviceExists,
@@ -29,7 +29,7 @@ from gpu_management.devices.errors import (
     ModelNotFound,
     NodeNotFound,
 )
-from gpu_management.devices.models import DeviceState, DeviceStateInterval, Model
+from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Model
 
 router = APIRouter(prefix="/api/v1/gpu", route_class=WireRoute)
 
@@ -271,14 +271,16 @@ def start_maintenance(
     status_code=204,
     operation_id="endMaintenance",
     summary="End maintenance",
-    responses=problems(DeviceNotFound),
+    responses=problems(DeviceNotFound, Conflict),
 )
 def end_maintenance(
     device_id: DeviceId, principal: Writer, session: WriteSession, now: Now
 ) -> None:
     """Let the device work again."""
-    reason = "maintenance ended"
-    _move(session, principal, device_id, state=DeviceState.READY, reason=reason, now=now)
+    device = service.find_device(session, device_id)
+    before = device.state.value
+    service.end_maintenance(session, device, actor=principal.name, now=now)
+    _note_state(session, principal, device, before=before, now=now)
 
 
 def _move(
@@ -293,13 +295,19 @@ def _move(
     device = service.find_device(session, device_id)
     before = device.state.value
     service.set_state(session, device, state, reason=reason, actor=principal.name, now=now)
+    _note_state(session, principal, device, before=before, now=now)
+
+
+def _note_state(
+    session: WriteSession, principal: Principal, device: Device, *, before: str, now: Now
+) -> None:
     auth.record(
         session,
         principal,
         action="device.state",
         target_kind="device",
-        target_id=device_id,
+        target_id=device.device_id,
         before={"state": before},
-        after={"state": state.value, "reason": reason},
+        after={"state": device.state.value, "reason": device.state_reason},
         now=now,
     )

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
-from gpu_management.core.problems import FieldError, PreconditionFailed
+from gpu_management.core.problems import Conflict, FieldError, PreconditionFailed
 from gpu_management.devices import library, states
 from gpu_management.devices.errors import (
     DeviceExists,
@@ -391,3 +391,19 @@ def set_state(
     kind = "device.failure" if state is DeviceState.FAILED else "device.state"
     states.say(session, kind, device, now=now)
     return True
+
+
+def end_maintenance(session: Session, device: Device, *, actor: str, now: datetime) -> None:
+    """Let a device in maintenance work again; where there was none, nothing changes.
+
+    Raises:
+        Conflict: the device is broken or away, which the end of a maintenance does not mend.
+    """
+    lock_row(session, device)
+    if device.state not in {DeviceState.MAINTENANCE, DeviceState.READY}:
+        raise Conflict(
+            f"{device.device_id} is {device.state.value}, not in maintenance;"
+            " report the state READY when it works again"
+        )
+    reason = "maintenance ended"
+    set_state(session, device, DeviceState.READY, reason=reason, actor=actor, now=now)
