@@ -17,6 +17,7 @@ the start of a server brings an empty or older database to the newest version, o
 time.
 
 - Times are UTC. Money is whole millionths of the billing currency, never a fraction.
+- On PostgreSQL the tables are in the schema `gpu_admin` (`database.schema-name`).
 - `live_id`, `live_slot`, `live_uuid`, `open_key` and `open_device_id` are filled while a row is
   live or open and empty afterwards: a unique index over them allows one live row and any number of
   past ones, on every engine ([why](../decisions/0006-live-columns.md)).

@@ -84,11 +84,12 @@ def _in_file(file: Path) -> Iterator[str]:
 
 
 def _tells(called: ast.expr) -> bool:
+    """Tell whether a call writes an event: `say`, `_say`, anything's `say`, `events.record`."""
     if isinstance(called, ast.Name):
-        return called.id == "_say"
-    if not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
+        return called.id in {"say", "_say"}
+    if not isinstance(called, ast.Attribute):
         return False
-    return (called.value.id, called.attr) in {("events", "record"), ("journal", "say")}
+    return called.attr == "say" or ast.unparse(called) == "events.record"
 
 
 def _assigns_kind(node: ast.Assign) -> bool:

@@ -10,14 +10,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-BUILT = {".venv", ".git", "node_modules", "dist"}
+BUILT = {"node_modules", "dist", "target"}
 MACHINE = re.compile(r"/work/(?:main|shared)|/root/|(?:^|[\s\"'=:`(])\.\./shared/(?!data/)", re.M)
 TEXT = {"", ".md", ".py", ".toml", ".lock", ".yml", ".yaml", ".sh", ".json", ".js", ".html", ".css"}
 
 
 def pages() -> list[Path]:
     """Return every page that people read."""
-    return sorted(f for f in ROOT.rglob("*.md") if not BUILT & set(f.relative_to(ROOT).parts))
+    found = (file.relative_to(ROOT) for file in ROOT.rglob("*.md"))
+    return sorted(
+        ROOT / page
+        for page in found
+        if not BUILT & set(page.parts) and not any(part.startswith(".") for part in page.parts)
+    )
 
 
 def tracked() -> list[Path]:
