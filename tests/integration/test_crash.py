@@ -1,11 +1,10 @@
 """Servers killed with -9 in the middle of concurrent allocations: nothing doubled, nothing lost."""
 
 import os
-import random
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,11 +141,11 @@ def _check_one_allocation_per_key(
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> Iterator[list[Path]]:
+def folders(tmp_path: Path) -> list[Path]:
     found = [tmp_path / name for name in ("one", "two", "three")]
     for folder in found:
         folder.mkdir()
-    yield found
+    return found
 
 
 def test_one_of_two_replicas_on_postgresql_dies_in_the_middle(
@@ -170,7 +169,7 @@ def test_one_of_two_replicas_on_postgresql_dies_in_the_middle(
 
 def _release_some(server: LiveServer, told: dict[str, dict[str, Any]]) -> None:
     """Show that the survivor goes on: what is released can be given again."""
-    for key in random.Random(1).sample(sorted(told), 20):
+    for key in sorted(told)[::10]:
         path = f"/api/v1/gpu/allocations/{told[key]['allocationId']}"
         assert server.ask("DELETE", path)["phase"] == "Released"
     status, content = server.call("POST", "/api/v1/gpu/allocations", body_of(0))

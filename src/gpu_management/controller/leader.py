@@ -1,5 +1,7 @@
 """Which replica runs the timers: whoever holds an advisory lock of the database."""
 
+from threading import Lock
+
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,17 +21,19 @@ class Leader:
         """Follow until the first question."""
         self._database = database
         self._connection: Connection | None = None
+        self._one_asks = Lock()  # each timer has a thread of its own
 
     def leads(self) -> bool:
         """Say whether this process leads now; take the lead where nobody has it."""
         if self._database.engine.dialect.name != "postgresql":
             return True
-        try:
-            return self._still_holds() or self._take()
-        except SQLAlchemyError as lost:
-            log.warning("GPU controller lost its leadership: %s", str(lost).splitlines()[0])
-            self.resign()
-            return False
+        with self._one_asks:
+            try:
+                return self._still_holds() or self._take()
+            except SQLAlchemyError as lost:
+                log.warning("GPU controller lost its leadership: %s", str(lost).splitlines()[0])
+                self.resign()
+                return False
 
     def _still_holds(self) -> bool:
         if self._connection is None:
