@@ -30,8 +30,8 @@ from gpu_management.mig import service as mig
 from gpu_management.rates import service as rates
 from gpu_management.rates.pricing import SliceRule
 
-_WRITERS_ON_POSTGRES = 8
-"""Requests of one replica that write at once; on SQLite there is one."""
+_WRITERS_ON_POSTGRES = 2
+"""Requests of one replica that write at once: one decides under the lock, the next gets ready."""
 
 
 @dataclass(frozen=True, slots=True)
