@@ -105,8 +105,13 @@ _Day = tuple[date, datetime, datetime]
 def _pieces_of(hold: AnyRow, book: Book, days: list[_Day], until: datetime) -> Iterator[Piece]:
     ended = min(hold.ended_at or until, until)
     thing = priced(hold)
+    begins = book.priced_since(thing) or ended
     for day, starts, ends in days:
         since, to = max(starts, hold.started_at), min(ends, ended)
+        if since < min(to, begins):
+            unpriced = min(to, begins) - since
+            yield Piece(day, None, int(unpriced.total_seconds()), hold)
+            since = min(to, begins)
         if since >= to:
             continue
         micros = book.piece_micros(thing, started_at=hold.started_at, since=since, until=to)

@@ -67,7 +67,7 @@ class Book:
     def cost_micros(self, thing: Priced, *, started_at: datetime, until: datetime) -> int | None:
         """Return what a hold of `thing` has cost up to a moment; None where it has no price."""
         periods = self.periods(thing)
-        if not periods:
+        if not periods or until < periods[0].starts_at:
             return None
         return cost_until_micros(
             periods, milli=charged(thing), started_at=started_at, until=max(until, started_at)
@@ -78,11 +78,16 @@ class Book:
     ) -> int | None:
         """Return what the part [since, until) of a hold cost; pieces add up to the whole."""
         periods = self.periods(thing)
-        if not periods:
+        if not periods or until < periods[0].starts_at:
             return None
         return piece_cost_micros(
             periods, milli=charged(thing), started_at=started_at, since=since, until=until
         )
+
+    def priced_since(self, thing: Priced) -> datetime | None:
+        """Return since when `thing` has a price, or None; what it did before is not priced."""
+        periods = self.periods(thing)
+        return periods[0].starts_at if periods else None
 
     def periods(self, thing: Priced) -> tuple[RatePeriod, ...]:
         """Return the stretches of constant price, oldest first."""
