@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from gpu_management.core.clock import as_utc
-from gpu_management.core.database import AnySelect
+from gpu_management.core.database import AnySelect, UtcDateTime
 from gpu_management.core.problems import FieldError, ValidationFailed
 from gpu_management.core.text import nearest
 
@@ -110,7 +110,7 @@ def _read_cursor(cursor: str, sort: str, columns: Sequence[SortColumn]) -> list[
         written_for, *parts = orjson.loads(packed)
         if written_for == sort:
             pairs = zip(parts, columns, strict=True)
-            return [_value(part, column.type.python_type) for part, column in pairs]
+            return [_value(part, _kind(column)) for part, column in pairs]
     except (binascii.Error, ValueError, TypeError, KeyError) as broken:
         message = "the cursor was not written by this list; start again without one"
         raise ValidationFailed(
@@ -118,6 +118,11 @@ def _read_cursor(cursor: str, sort: str, columns: Sequence[SortColumn]) -> list[
         ) from broken
     message = f"the cursor belongs to sort={str(written_for)[:60]}, the request asks sort={sort}"
     raise ValidationFailed(message, errors=[FieldError("cursor", "sort", message, cursor[:80])])
+
+
+def _kind(column: SortColumn) -> type[Any]:
+    # A column type of our own does not say what it holds.
+    return datetime if isinstance(column.type, UtcDateTime) else column.type.python_type
 
 
 def _value(part: Any, kind: type[Any]) -> Any:
