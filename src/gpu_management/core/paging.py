@@ -111,7 +111,7 @@ def _read_cursor(cursor: str, sort: str, columns: Sequence[SortColumn]) -> list[
         if written_for == sort:
             pairs = zip(parts, columns, strict=True)
             return [_value(part, _kind(column)) for part, column in pairs]
-    except (binascii.Error, ValueError, TypeError, KeyError) as broken:
+    except (binascii.Error, ValueError, TypeError, KeyError, OverflowError) as broken:
         message = "the cursor was not written by this list; start again without one"
         raise ValidationFailed(
             message, errors=[FieldError("cursor", "format", message, cursor[:80])]
