@@ -19,6 +19,7 @@ from gpu_management.allocations.errors import (
 from gpu_management.allocations.models import Phase
 from gpu_management.allocations.office import Office
 from gpu_management.auth.access import Permission
+from gpu_management.auth.errors import QuotaExceeded
 from gpu_management.auth.principals import Principal
 from gpu_management.auth.routes import requires
 from gpu_management.core.http import (
@@ -57,7 +58,13 @@ OfficeDep = Annotated[Office, Depends(office_of)]
     summary="Allocate GPUs",
     responses={
         202: {"model": schemas.Allocation, "description": "Queued: nothing fits now."},
-        **problems(GpuNotAvailable, MigNotSupported, IdempotencyKeyReused, AllocationContended),
+        **problems(
+            GpuNotAvailable,
+            MigNotSupported,
+            IdempotencyKeyReused,
+            QuotaExceeded,
+            AllocationContended,
+        ),
     },
 )
 def create(
@@ -124,7 +131,7 @@ def _dry(
     response_model=schemas.Preview,
     operation_id="simulateAllocation",
     summary="Would it fit, where, at what price",
-    responses=problems(MigNotSupported),
+    responses=problems(MigNotSupported, QuotaExceeded),
 )
 def simulate(
     body: schemas.AllocationCreate,
@@ -155,7 +162,7 @@ def simulate(
     response_model=list[schemas.Allocation],
     operation_id="createAllocations",
     summary="Allocate several, or none",
-    responses=problems(GpuNotAvailable, MigNotSupported, AllocationContended),
+    responses=problems(GpuNotAvailable, MigNotSupported, QuotaExceeded, AllocationContended),
 )
 def create_all(
     body: schemas.BulkCreate,

@@ -48,8 +48,14 @@ class AllocationCreate(WireRequest):
     )
     cpu_milli: WireInt = Field(default=0, ge=0, le=10_000_000, description="Host CPU, 1000 = core.")
     memory_mib: WireInt = Field(default=0, ge=0, le=1_000_000_000, description="Host memory.")
-    user_id: Plain | None = Field(default=None, max_length=253)
-    team_id: Plain | None = Field(default=None, max_length=120)
+    user_id: Plain | None = Field(
+        default=None, max_length=253, description="Who it is for; costs are told by user."
+    )
+    team_id: Plain | None = Field(
+        default=None,
+        max_length=120,
+        description="Whose quota and budget; else the caller's team, else the namespace's.",
+    )
     model_preference: list[Plain] = Field(
         default=[], max_length=16, description="Model ids to prefer, best first."
     )
@@ -58,13 +64,17 @@ class AllocationCreate(WireRequest):
     )
     node_selector: dict[Plain, Plain] = Field(default={}, description="Labels a node must carry.")
     priority: WireInt = Field(default=0, ge=-1000, le=1000, description="Higher goes first.")
-    max_duration_hours: WireInt | None = Field(default=None, ge=1, le=MAX_HOURS)
+    max_duration_hours: WireInt | None = Field(
+        default=None, ge=1, le=MAX_HOURS, description="Released after so many hours."
+    )
     cost_limit: Decimal | None = Field(
         default=None, ge=0, max_digits=15, decimal_places=6, description="In billing currency."
     )
     dry_run: bool = Field(default=False, description="Decide and answer, but hold nothing.")
     wait: bool = Field(default=False, description="Queue when nothing fits now (202).")
-    wait_seconds: WireInt | None = Field(default=None, ge=1, le=604_800)
+    wait_seconds: WireInt | None = Field(
+        default=None, ge=1, le=604_800, description="How long to queue; then it fails."
+    )
 
     def to_ask(self, *, default_wait_seconds: int) -> Ask:
         """Return the request as the service takes it."""

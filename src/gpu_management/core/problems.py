@@ -134,12 +134,12 @@ def type_uri(kind: type[Problem]) -> str:
 
 
 def every_kind() -> list[type[Problem]]:
-    """Return every kind of problem the imported packages define, by code."""
+    """Return every code the imported packages answer, each with its most general kind."""
     found: dict[str, type[Problem]] = {}
     waiting = [Problem]
     while waiting:
-        kind = waiting.pop()
-        found[kind.code] = kind
+        kind = waiting.pop(0)
+        found.setdefault(kind.code, kind)
         waiting.extend(kind.__subclasses__())
     return [found[code] for code in sorted(found)]
 

@@ -25,16 +25,26 @@ class DeviceTold(WireRequest):
     """What may be told about a device, at registration and later; null means not told."""
 
     uuid: str | None = Field(default=None, pattern=_UUID, examples=["GPU-6c7b7e7a-11f0"])
-    pci_bus_id: Plain | None = Field(default=None, max_length=24, examples=["00000000:17:00.0"])
-    serial_number: Plain | None = Field(default=None, max_length=40)
+    pci_bus_id: Plain | None = Field(
+        default=None, max_length=24, description="PCI address.", examples=["00000000:17:00.0"]
+    )
+    serial_number: Plain | None = Field(
+        default=None, max_length=40, description="As printed on the board."
+    )
     memory_total_mb: WireInt | None = Field(
         default=None, ge=1, le=10_000_000, description="MiB, as the driver reports it."
     )
     driver_version: Plain | None = Field(default=None, max_length=40)
     vbios: Plain | None = Field(default=None, max_length=40)
-    power_limit_w: WireInt | None = Field(default=None, ge=1, le=10_000)
-    numa_node: WireInt | None = Field(default=None, ge=0, le=1024)
-    nvlink_peers: list[Text80] | None = Field(default=None, max_length=64)
+    power_limit_w: WireInt | None = Field(
+        default=None, ge=1, le=10_000, description="Power limit set, in watts."
+    )
+    numa_node: WireInt | None = Field(
+        default=None, ge=0, le=1024, description="NUMA node; GPUs of one are placed together."
+    )
+    nvlink_peers: list[Text80] | None = Field(
+        default=None, max_length=64, description="Device ids reached by NVLink."
+    )
     installed_at: Instant | None = None
     warranty_until: Instant | None = None
 
@@ -63,9 +73,15 @@ class DeviceCreate(DeviceTold):
 
     node_name: str = Field(pattern=_NAME, max_length=253)
     device_index: WireInt = Field(ge=0, le=MAX_INDEX)
-    model_id: Plain | None = Field(default=None, max_length=63)
-    model_name: Plain | None = Field(default=None, max_length=120)
-    pci_id: Plain | None = Field(default=None, max_length=40, examples=["10de:2330"])
+    model_id: Plain | None = Field(
+        default=None, max_length=63, description="Our id of the model, or give its name."
+    )
+    model_name: Plain | None = Field(
+        default=None, max_length=120, description="Exact product name, as nvidia-smi shows it."
+    )
+    pci_id: Plain | None = Field(
+        default=None, max_length=40, description="PCI vendor and device id.", examples=["10de:2330"]
+    )
     mig_enabled: bool = False
 
     def told(self) -> DeviceFacts:
@@ -81,8 +97,12 @@ class NodeUpdate(WireRequest):
     """Changes of what is told about a node; what is left out stays."""
 
     ip: Plain | None = Field(default=None, max_length=45)
-    cpu_total_milli: WireInt | None = Field(default=None, ge=0, le=10_000_000)
-    memory_total_mib: WireInt | None = Field(default=None, ge=0, le=1_000_000_000)
+    cpu_total_milli: WireInt | None = Field(
+        default=None, ge=0, le=10_000_000, description="CPU for pods, 1000 = core."
+    )
+    memory_total_mib: WireInt | None = Field(
+        default=None, ge=0, le=1_000_000_000, description="Memory for pods, in MiB."
+    )
     driver_version: Plain | None = Field(default=None, max_length=40)
     cuda_version: Plain | None = Field(default=None, max_length=40)
     kubelet_version: Plain | None = Field(default=None, max_length=40)
