@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -19,7 +20,9 @@ from gpu_management.rates.models import Rate
 from tests.support.apps import Hands
 from tests.support.house import A100, CLUSTER, House
 from tests.support.ledger import check_ledger
-from tests.support.postgres import Postgres
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Postgres
 
 ENGINES = ["sqlite", pytest.param("postgres", marks=pytest.mark.integration)]
 

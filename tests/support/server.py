@@ -89,9 +89,7 @@ def serving(
         *options,
     )
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=out, env=environment(), cwd=folder
-        )
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment(), cwd=folder)
     try:
         url = _address(process, log)
         yield LiveServer(url, process.pid, folder, keys or {})
