@@ -10,7 +10,7 @@ from tests.support.history import History
 from tests.support.house import prepared_database
 
 _QUICK = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

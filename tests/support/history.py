@@ -34,6 +34,9 @@ LAYOUTS: tuple[tuple[tuple[str, int], ...], ...] = (
     (("4g.40gb", 0), ("2g.20gb", 4), ("1g.10gb", 6)),
 )
 NAMES = ("n1", "n2", "n3")
+MODELS = (T4, A100, H100)
+DEEDS = ("state", "repair", "repair", "remove", "cordon", "switch")
+PROFILES = ("1g.10gb", "2g.20gb", "3g.40gb", "7g.80gb")
 
 requests = st.one_of(
     st.builds(dict, count=st.integers(1, 3), required_memory_gb=st.sampled_from((10, 16, 80))),
@@ -57,6 +60,7 @@ extras = st.fixed_dictionaries(
     },
 )
 picks = st.integers(0, 1_000_000)
+seldom = st.sampled_from((False, False, False, True))
 
 
 class Crash(Exception):
@@ -71,6 +75,7 @@ class History(RuleBasedStateMachine):
         self.database = self.open_database()
         self.clock = Hands()
         self.replicas = [self._replica(), self._replica()]
+        self.follower = self._replica().placer
 
     @staticmethod
     def _replica() -> Office:
@@ -81,7 +86,11 @@ class History(RuleBasedStateMachine):
         raise NotImplementedError
 
     def teardown(self) -> None:
-        self.database.close()
+        try:
+            for replica in self.replicas:
+                self._compare(replica.placer)
+        finally:
+            self.database.close()
 
     @contextmanager
     def tried(self) -> Iterator[Session]:
@@ -106,17 +115,13 @@ class History(RuleBasedStateMachine):
         found = list(session.scalars(query))
         return found[pick % len(found)] if found else None
 
-    @initialize(first=st.sampled_from((T4, A100, H100)), gpus=st.integers(1, 3))
-    def begin(self, first: str, gpus: int) -> None:
-        self.register("n1", first, gpus, is_cut=False)
+    @initialize(gpus=st.integers(1, 3))
+    def begin(self, gpus: int) -> None:
+        self._add("n1", T4, gpus, is_cut=False)
+        self._add("n2", A100, gpus, is_cut=True)
+        self._add("n3", A100, gpus, is_cut=False)
 
-    @rule(
-        name=st.sampled_from(NAMES),
-        model=st.sampled_from((T4, A100, H100)),
-        gpus=st.integers(1, 3),
-        is_cut=st.booleans(),
-    )
-    def register(self, name: str, model: str, gpus: int, is_cut: bool) -> None:
+    def _add(self, name: str, model: str, gpus: int, *, is_cut: bool) -> None:
         facts = devices.NodeFacts(
             cpu_total_milli=32_000,
             memory_total_mib=65_536,
@@ -130,66 +135,65 @@ class History(RuleBasedStateMachine):
                 if is_cut and model != T4:
                     mig.enable(session, made, now=self.clock())
 
-    @rule(pick=picks, state=st.sampled_from(DeviceState))
-    def change_state(self, pick: int, state: DeviceState) -> None:
+    @rule(name=st.sampled_from((*NAMES, "n4")), model=st.sampled_from(MODELS), is_cut=st.booleans())
+    def register(self, name: str, model: str, is_cut: bool) -> None:
+        self._add(name, model, 2, is_cut=is_cut)
+
+    @rule(pick=picks, what=st.sampled_from(DEEDS), state=st.sampled_from(DeviceState))
+    def disturb(self, pick: int, what: str, state: DeviceState) -> None:
+        """Do what happens to a device now and then."""
+        now = self.clock()
         with self.tried() as session:
             device = self._device(session, pick)
-            if device is not None:
-                devices.set_state(session, device, state, reason="history", now=self.clock())
+            if device is None:
+                return
+            if what == "state":
+                devices.set_state(session, device, state, reason="history", now=now)
+            elif what == "repair":
+                devices.set_state(session, device, DeviceState.READY, reason="history", now=now)
+            elif what == "remove":
+                mig.remove_device(session, device, now=now)
+            elif what == "cordon":
+                node = session.get_one(Node, device.node_id)
+                is_open = not node.is_schedulable
+                devices.set_schedulable(session, node, is_schedulable=is_open)
+            else:
+                (mig.disable if device.mig_enabled else mig.enable)(session, device, now=now)
 
-    @rule(pick=picks)
-    def remove(self, pick: int) -> None:
-        with self.tried() as session:
-            device = self._device(session, pick)
-            if device is not None:
-                mig.remove_device(session, device, now=self.clock())
-
-    @rule(name=st.sampled_from(NAMES), ok=st.booleans())
-    def cordon(self, name: str, ok: bool) -> None:
-        with self.tried() as session:
-            node = devices.find_node(session, CLUSTER, name)
-            devices.set_schedulable(session, node, is_schedulable=ok)
-
-    @rule(pick=picks, on=st.booleans())
-    def switch_mig(self, pick: int, on: bool) -> None:
-        with self.tried() as session:
-            device = self._device(session, pick)
-            if device is not None:
-                (mig.enable if on else mig.disable)(session, device, now=self.clock())
-
-    @rule(pick=picks, profile=st.sampled_from(("1g.10gb", "2g.20gb", "3g.40gb", "7g.80gb")))
-    def carve(self, pick: int, profile: str) -> None:
+    @rule(pick=picks, profile=st.sampled_from(PROFILES), layout=st.sampled_from(LAYOUTS))
+    def cut(self, pick: int, profile: str, layout: tuple[tuple[str, int], ...]) -> None:
+        """Carve a slice, apply a layout, or destroy a slice."""
+        now = self.clock()
         with self.tried() as session:
             device = self._device(session, pick, cut=True)
-            if device is not None:
-                mig.create(session, device, profile, start=None, now=self.clock())
+            if device is None:
+                return
+            slices = mig.instances_of(session, device.id)
+            if pick % 3 == 0:
+                mig.create(session, device, profile, start=None, now=now)
+            elif pick % 3 == 1 or not slices:
+                mig.apply_layout(session, device, [Placement(*p) for p in layout], now=now)
+            else:
+                mig.destroy(session, slices[pick % len(slices)], now=now)
 
-    @rule(pick=picks)
-    def destroy_slice(self, pick: int) -> None:
-        with self.tried() as session:
-            device = self._device(session, pick, cut=True)
-            slices = mig.instances_of(session, device.id) if device else []
-            if slices:
-                mig.destroy(session, slices[pick % len(slices)], now=self.clock())
-
-    @rule(pick=picks, layout=st.sampled_from(LAYOUTS))
-    def apply_layout(self, pick: int, layout: tuple[tuple[str, int], ...]) -> None:
-        with self.tried() as session:
-            device = self._device(session, pick, cut=True)
-            if device is not None:
-                places = [Placement(*place) for place in layout]
-                mig.apply_layout(session, device, places, now=self.clock())
-
-    @rule(replica=st.integers(0, 1), wanted=requests, more=extras, dies=st.booleans())
+    @rule(replica=st.integers(0, 1), wanted=requests, more=extras, dies=seldom)
     def request(
         self, replica: int, wanted: dict[str, Any], more: dict[str, Any], dies: bool
     ) -> None:
-        asked = ask(**{**wanted, **more})
-        office = self.replicas[replica]
         with self.tried() as session:
-            service.request(session, office, asked, principal=ADMIN, now=self.clock())
-            if dies and not more:
+            self._request(session, replica, {**wanted, **more})
+            if dies:
                 raise Crash
+
+    @rule(replica=st.integers(0, 1), several=st.lists(requests, min_size=1, max_size=4))
+    def request_one_after_the_other(self, replica: int, several: list[dict[str, Any]]) -> None:
+        for wanted in several:
+            with self.tried() as session:
+                self._request(session, replica, wanted)
+
+    def _request(self, session: Session, replica: int, wanted: dict[str, Any]) -> None:
+        office = self.replicas[replica]
+        service.request(session, office, ask(**wanted), principal=ADMIN, now=self.clock())
 
     @rule(replica=st.integers(0, 1), wanted=st.lists(requests, min_size=1, max_size=3))
     def request_all(self, replica: int, wanted: list[dict[str, Any]]) -> None:
@@ -223,7 +227,7 @@ class History(RuleBasedStateMachine):
             outcome = Outcome(found, None, None)
             service.keep(session, made, outcome, revision=revision, now=now)
 
-    @rule(pick=picks, again=st.booleans(), dies=st.booleans())
+    @rule(pick=picks, again=st.booleans(), dies=seldom)
     def release(self, pick: int, again: bool, dies: bool) -> None:
         with self.tried() as session:
             wanted = () if again else (Phase.ALLOCATED, Phase.PENDING)
@@ -268,12 +272,18 @@ class History(RuleBasedStateMachine):
 
     @rule(replica=st.integers(0, 1))
     def catch_up(self, replica: int) -> None:
+        self._compare(self.replicas[replica].placer)
+
+    def _compare(self, placer: Placer) -> None:
+        fresh = self._replica().placer
         with self.database.read() as session:
-            placer = self.replicas[replica].placer
             placer.refresh(session)
-            fresh = self._replica().placer
             fresh.refresh(session)
         assert view_of(placer) == view_of(fresh)
+
+    @invariant()
+    def who_follows_sees_what_is_there(self) -> None:
+        self._compare(self.follower)
 
     @invariant()
     def the_ledger_is_whole(self) -> None:
