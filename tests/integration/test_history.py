@@ -13,7 +13,7 @@ def test_many_long_histories_keep_the_ledger_whole() -> None:
     run_state_machine_as_test(
         OnSqlite,
         settings=settings(
-            max_examples=200,
+            max_examples=80,
             stateful_step_count=80,
             deadline=None,
             suppress_health_check=list(HealthCheck),
