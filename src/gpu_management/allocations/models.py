@@ -120,6 +120,7 @@ class Hold(Base):
         Index("ix_gpu_holds_allocation", "allocation_id"),
         Index("ix_gpu_holds_device", "device_id", "started_at"),
         Index("ix_gpu_holds_ended", "ended_at"),
+        Index("ix_gpu_holds_corrects", "corrects_id", unique=True),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -131,9 +132,21 @@ class Hold(Base):
     source: Mapped[HoldSource] = mapped_column(enum_text(HoldSource))
     milli: Mapped[int] = mapped_column()
     profile_name: Mapped[str | None] = mapped_column(String(24))
+    node_pool: Mapped[str | None] = mapped_column(String(120))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     corrects_id: Mapped[int | None] = mapped_column(ForeignKey("gpu_holds.id"))
+
+
+class HoldCorrection(Base):
+    """Why a hold was corrected: `hold_id` is the new row, its `corrects_id` the one it replaces."""
+
+    __tablename__ = "gpu_hold_corrections"
+
+    hold_id: Mapped[int] = mapped_column(ForeignKey("gpu_holds.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(400))
+    actor: Mapped[str] = mapped_column(String(120))
+    recorded_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class IdempotencyKey(Base):

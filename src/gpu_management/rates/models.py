@@ -11,6 +11,9 @@ from gpu_management.core.database import Base, Money, RowId, UtcDateTime
 WHOLE_CARD = "*"
 """Stands for the card itself where a profile could be named."""
 
+ANYWHERE = "*"
+"""Stands for every cluster, or every node pool."""
+
 
 class Rate(Base):
     """A price per hour that holds from `effective_from` until a later row of the same thing.
@@ -19,11 +22,22 @@ class Rate(Base):
     """
 
     __tablename__ = "gpu_rates"
-    __table_args__ = (UniqueConstraint("model_id", "profile_name", "effective_from"),)
+    __table_args__ = (
+        UniqueConstraint(
+            "model_id",
+            "profile_name",
+            "cluster_name",
+            "node_pool",
+            "effective_from",
+            name="uq_gpu_rates_from",
+        ),
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     model_id: Mapped[str] = mapped_column(ForeignKey("gpu_models.model_id"))
     profile_name: Mapped[str] = mapped_column(String(24))
+    cluster_name: Mapped[str] = mapped_column(String(63), default=ANYWHERE)
+    node_pool: Mapped[str] = mapped_column(String(120), default=ANYWHERE)
     cost_per_hour: Mapped[Decimal] = mapped_column(Money)
     effective_from: Mapped[datetime] = mapped_column(UtcDateTime)
     source: Mapped[str] = mapped_column(String(24))
