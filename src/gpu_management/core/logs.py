@@ -109,6 +109,12 @@ def allocation_event(allocation_id: object, action: str) -> str:
     return f"GPU allocation {identity} {verb}"
 
 
+def subject_event(kind: str, subject_id: object, action: str) -> str:
+    """Return the message of what happened to anything but an allocation."""
+    identity, verb = re.sub(r"\s+", "_", str(subject_id)), re.sub(r"\W+", "_", action)
+    return f"GPU {kind} {identity} {verb}"
+
+
 def temperature_event(device_id: str, temperature_celsius: float) -> str:
     """Return the message of a temperature event, as log pipelines take it apart."""
     identity = re.sub(r"\s+", "_", device_id)

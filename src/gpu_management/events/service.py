@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
 from gpu_management.core.paging import Listing, Page, list_rows
+from gpu_management.events import told
 from gpu_management.events.filters import Interest
 from gpu_management.events.models import Event
 
@@ -55,6 +56,7 @@ def record(  # noqa: PLR0913 - one flat line at every call site says what happen
         "created_at": now,
     }
     session.connection().execute(_WRITE, row)
+    told.tell(session, kind, subject_kind=subject_kind, subject_id=subject_id, data=data)
 
 
 def since(

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from gpu_management.devices import service as devices
+from gpu_management.events import told
 from gpu_management.simulate import demand, demo_past, faults, reserve
 from gpu_management.simulate import world as worlds
 from gpu_management.simulate.demo_fleet import NAME, PEOPLE
@@ -37,6 +38,7 @@ def prepare(
             if worlds.simulated_nodes(session, worker.cluster, NAME):
                 tell("going on with the demonstration fleet of this database")
             else:
+                told.keep_quiet(session)
                 demo_past.build(session, worker, now, days=days, tell=tell)
         is_kept = True
     finally:

@@ -12,6 +12,7 @@ from gpu_management.devices import library
 from gpu_management.devices import service as devices
 from gpu_management.devices.bulk import NodePlan, register_all
 from gpu_management.devices.models import Device, Model, Node
+from gpu_management.events import told
 from gpu_management.rates import service as rates
 from gpu_management.simulate import world as worlds
 from gpu_management.simulate.openb_files import NAME
@@ -60,6 +61,7 @@ def prepare(
     now = world.clock()
     cluster = world.office.placer.cluster_name
     with world.database.write() as session:
+        told.keep_quiet(session)
         devices.lock(session, cluster)
         if worlds.simulated_nodes(session, cluster, NAME):
             _check_same(session, cluster, plans)

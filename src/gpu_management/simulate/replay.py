@@ -12,6 +12,7 @@ from gpu_management.allocations.fleet import WHOLE_MILLI
 from gpu_management.allocations.models import WorkloadType
 from gpu_management.allocations.request import Ask
 from gpu_management.core.problems import Problem
+from gpu_management.events import told
 from gpu_management.simulate import world as worlds
 from gpu_management.simulate.openb_files import NAME, TracePod
 from gpu_management.simulate.world import World
@@ -140,6 +141,7 @@ class Replay:
         running, counts = dict(self._running), replace(self.counts)
         try:
             with self.world.database.write() as session:
+                told.keep_quiet(session)  # a trace runs faster than anybody reads
                 for event in events:
                     if event.is_arrival:
                         self._come(session, event.row, now, running=running, counts=counts)
