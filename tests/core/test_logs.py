@@ -218,6 +218,7 @@ def test_warnings_and_libraries_come_through_the_same_format():
     library = logging.getLogger("uvicorn.error")
     library.addHandler(logging.NullHandler())
     library.propagate = False
+    library.setLevel(logging.NOTSET)  # a server in another test may have turned it down
 
     def write():
         library.info("started")
