@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "migrate": ("local", "Bring the database to the newest version."),
     "config": ("local", "Settings of the server on this machine."),
     "simulate": ("local", "Play on a fleet that is not there."),
+    "optimize": ("optimize", "Find GPU time that nobody uses."),
     "version": ("local", "Show the version of this program."),
 }
 """Each command with the module whose `install` makes it, and its sentence."""

@@ -180,7 +180,7 @@ def placement(  # noqa: PLR0913 - typer reads the options from the signature
             Printer(Format.JSON).data(found)
             return
         if json_file is not None:
-            _write_json(Path(json_file), found)
+            write_json(Path(json_file), found)
         _tell_placement(found)
 
 
@@ -197,7 +197,8 @@ def _play(*files: Path, seed: int, policy: str) -> dict[str, Any]:
         raise Misused(str(error)) from error
 
 
-def _write_json(file: Path, found: dict[str, Any]) -> None:
+def write_json(file: Path, found: dict[str, Any]) -> None:
+    """Write a document to a file, for people and programs."""
     import json
 
     try:

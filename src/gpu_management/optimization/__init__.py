@@ -1,0 +1,1 @@
+"""Suggestions to save GPU time, each with its evidence."""
