@@ -27,6 +27,7 @@ TABLE = {
     Permission.COST_READ: {A, V, F},
     Permission.OWN_COST_READ: {A, OP, U, V, F},
     Permission.RATES_WRITE: {A},
+    Permission.BILLING_WRITE: {A, F},
     Permission.OVERVIEW_READ: {A, OP, U, V, F},
     Permission.GENERAL_READ: {A, OP, U, V, F},
     Permission.GENERAL_WRITE: {A, OP},

@@ -34,6 +34,7 @@ class Permission(StrEnum):
     COST_READ = "cost.read"
     OWN_COST_READ = "cost.own"
     RATES_WRITE = "rates.write"
+    BILLING_WRITE = "billing.write"
     OVERVIEW_READ = "overview.read"
     GENERAL_READ = "general.read"
     GENERAL_WRITE = "general.write"
@@ -56,6 +57,7 @@ ACCESS: Mapping[Permission, frozenset[Role]] = {
     Permission.COST_READ: _ACCOUNTANTS,
     Permission.OWN_COST_READ: EVERY_ROLE,
     Permission.RATES_WRITE: frozenset({Role.ADMIN}),
+    Permission.BILLING_WRITE: frozenset({Role.ADMIN, Role.FINANCE}),
     Permission.OVERVIEW_READ: EVERY_ROLE,
     Permission.GENERAL_READ: EVERY_ROLE,
     Permission.GENERAL_WRITE: _STAFF,
