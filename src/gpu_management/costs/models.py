@@ -90,7 +90,8 @@ class DayCost(Base):
 class DayCapacity(Base):
     """Where the time of a node's GPUs of one model went on a closed day; rows of one key add up.
 
-    `total_milli_seconds` = held + free + unavailable; `card_micros` is the price of the total.
+    `total_milli_seconds` = held + free + unavailable; `card_micros` is the price of the total, and
+    `charged_micros` what the holds on these GPUs were charged. Unpriced time has no card price.
     """
 
     __tablename__ = "gpu_capacity_daily"
@@ -107,6 +108,7 @@ class DayCapacity(Base):
     unavailable_milli_seconds: Mapped[int] = mapped_column(BigInteger)
     unpriced_milli_seconds: Mapped[int] = mapped_column(BigInteger)
     card_micros: Mapped[int] = mapped_column(BigInteger)
+    charged_micros: Mapped[int] = mapped_column(BigInteger)
     free_micros: Mapped[int] = mapped_column(BigInteger)
     unavailable_micros: Mapped[int] = mapped_column(BigInteger)
     is_correction: Mapped[bool] = mapped_column(Flag)

@@ -215,6 +215,7 @@ def upgrade() -> None:
         sa.Column("unavailable_milli_seconds", sa.BigInteger(), nullable=False),
         sa.Column("unpriced_milli_seconds", sa.BigInteger(), nullable=False),
         sa.Column("card_micros", sa.BigInteger(), nullable=False),
+        sa.Column("charged_micros", sa.BigInteger(), nullable=False),
         sa.Column("free_micros", sa.BigInteger(), nullable=False),
         sa.Column("unavailable_micros", sa.BigInteger(), nullable=False),
         sa.Column(
@@ -277,7 +278,9 @@ def upgrade() -> None:
 
     op.add_column("gpu_nodes", sa.Column("node_pool", sa.String(length=120), nullable=True))
 
-    with op.batch_alter_table("gpu_rates", schema=None) as batch_op:
+    with op.batch_alter_table(
+        "gpu_rates", schema=None, table_kwargs={"sqlite_autoincrement": True}
+    ) as batch_op:
         batch_op.add_column(
             sa.Column("cluster_name", sa.String(length=63), nullable=False, server_default="*")
         )
