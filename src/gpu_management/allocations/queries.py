@@ -100,8 +100,10 @@ def hold_rows() -> AnySelect:
             Hold.source,
             Hold.milli,
             Hold.profile_name,
+            Hold.node_pool,
             Hold.started_at,
             Hold.ended_at,
+            Device.cluster_name,
             Device.device_id,
             Device.model_id,
             Model.mig_geometry,
@@ -115,8 +117,15 @@ def hold_rows() -> AnySelect:
 
 
 def priced(hold: AnyRow) -> Priced:
-    """Return what a hold is charged for."""
-    return Priced(hold.model_id, hold.mig_geometry, hold.profile_name, hold.milli)
+    """Return what a hold is charged for, and in which node pool it was given."""
+    return Priced(
+        hold.model_id,
+        hold.mig_geometry,
+        hold.profile_name,
+        hold.milli,
+        hold.cluster_name,
+        hold.node_pool,
+    )
 
 
 def cost_so_far(holds: Iterable[AnyRow], book: Book, *, now: datetime) -> Decimal | None:

@@ -38,8 +38,10 @@ _CHANGED: AnySelect = (
         Hold.id,
         Hold.milli,
         Hold.profile_name,
+        Hold.node_pool,
         Hold.started_at,
         Hold.ended_at,
+        Device.cluster_name,
         Device.model_id,
         Model.mig_geometry,
     )

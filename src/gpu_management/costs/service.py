@@ -78,8 +78,10 @@ def pieces(
         select(
             Hold.milli,
             Hold.profile_name,
+            Hold.node_pool,
             Hold.started_at,
             Hold.ended_at,
+            Device.cluster_name,
             Device.model_id,
             Model.mig_geometry,
             Allocation.team_id,

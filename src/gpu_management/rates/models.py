@@ -11,6 +11,9 @@ from gpu_management.core.database import Base, Money, RowId, UtcDateTime
 WHOLE_CARD = "*"
 """Stands for the card itself where a profile could be named."""
 
+SHARE = "share"
+"""Stands for a share of a card: an hour of the whole card, of which it pays its thousandths."""
+
 ANYWHERE = "*"
 """Stands for every cluster, or every node pool."""
 
@@ -18,7 +21,7 @@ ANYWHERE = "*"
 class Rate(Base):
     """A price per hour that holds from `effective_from` until a later row of the same thing.
 
-    Rows are only added: a price change never rewrites the past.
+    Rows are only added, and withdrawn before their moment: a price change never rewrites the past.
     """
 
     __tablename__ = "gpu_rates"
@@ -31,6 +34,8 @@ class Rate(Base):
             "effective_from",
             name="uq_gpu_rates_from",
         ),
+        # An id is used once, so that a book in memory notices every row that came or went.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

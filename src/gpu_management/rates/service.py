@@ -11,7 +11,7 @@ from gpu_management.auth import service as auth
 from gpu_management.auth.access import Permission, check
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second, wire_time
-from gpu_management.core.database import MICROS
+from gpu_management.core.database import MICROS, AnyRow, AnySelect
 from gpu_management.core.problems import FieldError
 from gpu_management.devices import library
 from gpu_management.devices.models import Model
@@ -47,33 +47,45 @@ def seed_list_prices(session: Session, *, now: datetime) -> int:
     return len(rows)
 
 
-_NEWEST = select(func.max(Rate.id))
+_STAMP: AnySelect = select(
+    func.count(Rate.id), func.coalesce(func.max(Rate.id), 0), func.coalesce(func.sum(Rate.id), 0)
+)
+"""Tells one book from another: rows are added and withdrawn, never changed, and an id is used
+once. The sum tells a row that was withdrawn from one that another replica committed late."""
 
 
 class BookKeeper:
-    """Keeps a book in memory and reads it again when rows were added; one per process."""
+    """Keeps a book in memory and reads it again when rows came or went; one per process."""
 
     def __init__(self, rule: SliceRule = SliceRule.DOMINANT_SHARE) -> None:
         """Start empty; `rule` prices slices that have no price of their own."""
         self._rule = rule
-        self._newest = -1
+        self._stamp: AnyRow | None = None
         self._book = Book([], rule=rule)
 
     def book(self, session: Session) -> Book:
-        """Return the present book: rows are only added, so the highest id tells."""
-        newest = session.connection().execute(_NEWEST).scalar() or 0
-        if newest != self._newest:
+        """Return the present book; the same object for as long as no row comes or goes."""
+        stamp = session.connection().execute(_STAMP).one()
+        if stamp != self._stamp:
             self._book = read_book(session, rule=self._rule)
-            self._newest = newest
+            self._stamp = stamp
         return self._book
 
 
 def read_book(session: Session, *, rule: SliceRule = SliceRule.DOMINANT_SHARE) -> Book:
     """Return every price there is."""
-    query = select(Rate.model_id, Rate.profile_name, Rate.cost_per_hour, Rate.effective_from)
+    query = select(
+        Rate.model_id,
+        Rate.profile_name,
+        Rate.cost_per_hour,
+        Rate.effective_from,
+        Rate.cluster_name,
+        Rate.node_pool,
+        Rate.id,
+    )
     rows = [
-        BookRow(model, profile, int(cost * MICROS), since)
-        for model, profile, cost, since in session.execute(query)
+        BookRow(model, part, int(cost * MICROS), since, cluster, pool, pk)
+        for model, part, cost, since, cluster, pool, pk in session.execute(query)
     ]
     return Book(rows, rule=rule)
 
