@@ -173,11 +173,12 @@ def to_csv(body: bytes) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    writer.writerows([csv_cell(row.get(name)) for name in columns] for row in rows)
     return out.getvalue()
 
 
-def _cell(value: Any) -> str | int | float:
+def csv_cell(value: Any) -> str | int | float:
+    """Return a value as a CSV cell: nothing for None, nested values as JSON, formulas disarmed."""
     if value is None:
         return ""
     if isinstance(value, bool):
