@@ -1,0 +1,1 @@
+"""What GPUs do: samples and ranges, and use attributed to holds."""
