@@ -130,7 +130,7 @@ def _place(
     now: datetime,
 ) -> bool:
     try:
-        admit(session, office, ask_of(allocation), place, now=now)
+        place = admit(session, office, ask_of(allocation), place, now=now)
         with session.begin_nested():
             _place_waiting(session, office, allocation, place, now=now)
     except StaleDecision:
@@ -173,6 +173,8 @@ def ask_of(allocation: Allocation) -> Ask:
         model_ids=tuple(allocation.model_ids),
         node_selector=tuple(sorted(allocation.node_selector.items())),
         priority=allocation.priority,
+        max_duration_hours=allocation.max_duration_hours,
+        cost_limit=allocation.cost_limit,
     )
 
 

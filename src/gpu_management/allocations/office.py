@@ -1,7 +1,7 @@
 """What a process brings to every request: the placer, and the rules that may refuse."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -21,8 +21,8 @@ class Admission:
     now: datetime
 
 
-AdmissionCheck = Callable[[Session, Admission], None]
-"""Asked before anything is held; raises a Problem to refuse."""
+AdmissionCheck = Callable[[Session, Admission], str | None]
+"""Asked before anything is held; raises a Problem to refuse, or returns a remark to pass on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,14 @@ class Office:
     aging_seconds: int = 600
 
 
-def admit(session: Session, office: Office, ask: Ask, place: Place, *, now: datetime) -> None:
-    """Ask every rule of the house whether `ask` may hold `place`.
+def admit(session: Session, office: Office, ask: Ask, place: Place, *, now: datetime) -> Place:
+    """Ask every rule of the house whether `ask` may hold `place`; return it with their remarks.
 
     Raises:
         Problem: one of them refuses, with its reasons.
     """
     milli = sum(part.milli for part in place.parts)
     cost = office.placer.cost_per_hour(place, now=now)
-    for may_hold in office.checks:
-        may_hold(session, Admission(ask, milli, cost, now))
+    told = [may_hold(session, Admission(ask, milli, cost, now)) for may_hold in office.checks]
+    remarks = [remark for remark in told if remark]
+    return replace(place, summary="; ".join([place.summary, *remarks])) if remarks else place

@@ -138,9 +138,10 @@ def _decide_and_hold(
         outcome = _decide(office, ask, kept, now=now)
         if outcome.place is None:
             return _refuse_or_queue(session, office, ask, outcome, principal=principal, now=now)
-        admit(session, office, ask, outcome.place, now=now)
+        place = admit(session, office, ask, outcome.place, now=now)
+        outcome = replace(outcome, place=place)
         try:
-            with _undoing(session, outcome.place):
+            with _undoing(session, place):
                 allocation = _new(office, ask, principal=principal, now=now)
                 keep(session, allocation, outcome, revision=revision, now=now)
             journal.audit(session, principal, "allocation.create", allocation, now=now)
@@ -202,9 +203,9 @@ def preview(
     office.placer.refresh(session)
     kept = _kept_nodes(session, office, ask, now=now)
     outcome = _decide(office, ask, kept, now=now)
-    if outcome.place is not None:
-        admit(session, office, ask, outcome.place, now=now)
-    return outcome
+    if outcome.place is None:
+        return outcome
+    return replace(outcome, place=admit(session, office, ask, outcome.place, now=now))
 
 
 def _refuse_or_queue(
