@@ -1,8 +1,10 @@
 """What every `routes.py` needs from HTTP: sessions, the moment, paging, and the route class."""
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Annotated, Any
 
 import anyio
@@ -27,6 +29,8 @@ from gpu_management.core.text import one_line
 
 MAX_PAGE = 1000
 """Rows in one page at most."""
+
+_GATE = "write_gate"
 
 ENVELOPE_HEADER = "X-GPU-Envelope"
 TOTAL_HEADER = "X-Total-Count"
@@ -61,32 +65,12 @@ async def read_session(request: Request) -> AsyncIterator[Session]:
             await anyio.to_thread.run_sync(session.close)
 
 
-async def _write_turn(request: Request) -> AsyncIterator[None]:
-    # SQLite has one writer: waiting here keeps worker threads free and latency even.
-    async with runtime(request).write_gate:
-        yield
-
-
-async def write_session(
-    request: Request, _turn: Annotated[None, Depends(_write_turn, scope="function")]
-) -> AsyncIterator[Session]:
-    """Yield a session that commits before the answer is sent.
-
-    Opening one waits for nothing, so only its end needs a thread.
-    """
-    session = runtime(request).database.writer()
-    try:
-        yield session
-        await anyio.to_thread.run_sync(_commit, session)
-    except BaseException:
-        with anyio.CancelScope(shield=True):  # or it would keep the writer's turn
-            await anyio.to_thread.run_sync(session.close)  # rolls back
-        raise
-
-
-def _commit(session: Session) -> None:
-    with session:
-        session.commit()
+async def write_session(request: Request) -> Session:
+    """Return a session for writing; the route that asks for it commits it (`in_its_turn`)."""
+    serving = runtime(request)
+    session = serving.database.writer()
+    session.info[_GATE] = serving.write_gate
+    return session
 
 
 async def now_of(request: Request) -> datetime:
@@ -100,7 +84,7 @@ async def cluster_of(request: Request) -> str:
 
 
 ReadSession = Annotated[Session, Depends(read_session, scope="function")]
-WriteSession = Annotated[Session, Depends(write_session, scope="function")]
+WriteSession = Annotated[Session, Depends(write_session)]
 Now = Annotated[datetime, Depends(now_of)]
 ClusterName = Annotated[str, Depends(cluster_of)]
 
@@ -157,11 +141,48 @@ def note_unknown(request: Request, response: Response, body: wire.WireRequest) -
     response.headers[WARNING_HEADER] = text.encode("ascii", "replace").decode()[:1000]
 
 
+def in_its_turn(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `endpoint` with its transaction around it, if it asks for a `WriteSession`.
+
+    Taking the writer's turn, serving, committing and giving the turn back are one trip to a worker
+    thread: what comes after, such as writing JSON, must not keep other writers waiting. The answer
+    is sent when the commit is done, never before.
+    """
+    asked = [
+        name
+        for name, parameter in inspect.signature(endpoint).parameters.items()
+        if parameter.annotation == WriteSession
+    ]
+    if not asked or inspect.iscoroutinefunction(endpoint):
+        return endpoint
+    (session_name,) = asked
+
+    @wraps(endpoint)
+    async def take_turn(**arguments: Any) -> Any:
+        session: Session = arguments[session_name]
+        async with session.info[_GATE]:
+            return await anyio.to_thread.run_sync(_serve, endpoint, session, arguments)
+
+    return take_turn
+
+
+def _serve(endpoint: Callable[..., Any], session: Session, arguments: dict[str, Any]) -> Any:
+    with session:  # closing it rolls back what was not committed
+        answer = endpoint(**arguments)
+        session.commit()
+    return answer
+
+
 class WireRoute(APIRoute):
     """A route whose JSON answers wear the style the caller understands (D-01).
 
-    Lists also answer as CSV, by `?format=csv` or `Accept: text/csv`.
+    Lists also answer as CSV, by `?format=csv` or `Accept: text/csv`. A route that writes is one
+    transaction, committed before the answer is sent.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        """Put the transaction around `endpoint`."""
+        super().__init__(path, in_its_turn(endpoint), **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the plain handler; the serialised bytes are joined, never parsed again."""
