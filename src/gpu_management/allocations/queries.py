@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from gpu_management.allocations.models import Allocation, Hold, Phase
 from gpu_management.auth.access import Permission, visible_team
@@ -91,10 +91,47 @@ def holds_of(session: Session, allocation_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
+_Correction = aliased(Hold)
+
+
+def effective() -> ColumnElement[bool]:
+    """Say that a hold counts: no other row corrects it. Every reader of the ledger asks so."""
+    return ~exists().where(_Correction.corrects_id == Hold.id)
+
+
+def hold_facts() -> AnySelect:
+    """Return the query of holds that count, with what prices them and who pays."""
+    return (
+        select(
+            Hold.id,
+            Hold.device_id.label("device_pk"),
+            Hold.milli,
+            Hold.profile_name,
+            Hold.node_pool,
+            Hold.started_at,
+            Hold.ended_at,
+            Device.cluster_name,
+            Device.node_id,
+            Device.model_id,
+            Model.mig_geometry,
+            Hold.allocation_id,
+            Allocation.team_id,
+            Allocation.user_id,
+            Allocation.namespace,
+            Allocation.workload_type,
+        )
+        .join(Device, Device.id == Hold.device_id)
+        .join(Model, Model.model_id == Device.model_id)
+        .outerjoin(Allocation, Allocation.allocation_id == Hold.allocation_id)
+        .where(effective())
+    )
+
+
 def hold_rows() -> AnySelect:
     """Return the query of holds with everything that prices and names them."""
     return (
         select(
+            Hold.id,
             Hold.allocation_id,
             Hold.kind,
             Hold.source,
@@ -112,6 +149,7 @@ def hold_rows() -> AnySelect:
         .join(Device, Device.id == Hold.device_id)
         .join(Model, Model.model_id == Device.model_id)
         .outerjoin(MigInstance, MigInstance.id == Hold.mig_instance_id)
+        .where(effective())
         .order_by(Hold.started_at, Hold.id)
     )
 

@@ -85,6 +85,11 @@ class Book:
             self._rows[key].append(row)
         self._known: dict[tuple[str, str, str, str | None], tuple[RatePeriod, ...]] = {}
 
+    @property
+    def rule(self) -> SliceRule:
+        """Return how slices without a price of their own are priced."""
+        return self._rule
+
     def card_micros(
         self,
         model_id: str,
