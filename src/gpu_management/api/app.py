@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,6 +17,7 @@ from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Security
 from gpu_management.auth.routes import requires
 from gpu_management.auth.routes import router as auth
+from gpu_management.core.cache import Cache
 from gpu_management.core.http import Runtime
 from gpu_management.costs.routes import router as costs
 from gpu_management.costs.service import Desk
@@ -24,6 +25,7 @@ from gpu_management.devices.routes import router as devices
 from gpu_management.events.routes import router as events
 from gpu_management.events.stream import Broadcaster
 from gpu_management.mig.routes import router as mig
+from gpu_management.overview.board import Board
 from gpu_management.overview.routes import router as overview
 from gpu_management.rates.routes import router as rates
 
@@ -54,6 +56,7 @@ class Parts:
     metrics_public: bool = True
     rate_limit_per_minute: int | None = None
     insecure_note: str | None = None
+    cache: Cache = field(default_factory=Cache)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -103,4 +106,5 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.currency = parts.desk.currency
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
+    app.state.board = Board(parts.runtime.cluster_name, parts.desk, parts.cache)
     app.state.insecure_note = parts.insecure_note

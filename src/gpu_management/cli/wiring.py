@@ -18,6 +18,7 @@ from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
 from gpu_management.controller.leader import Leader
 from gpu_management.controller.loops import Job, Loops, allocation_jobs
+from gpu_management.core.cache import Cache
 from gpu_management.core.clock import Clock, utc_now
 from gpu_management.core.database import Database, open_database
 from gpu_management.core.http import Runtime
@@ -192,4 +193,9 @@ def _parts(
         metrics_public=settings.metrics.public,
         rate_limit_per_minute=settings.api.rate_limit_per_minute,
         insecure_note=note,
+        cache=Cache(
+            enabled=settings.cache.enabled,
+            ttl_seconds=settings.cache.ttl_seconds,
+            max_size=settings.cache.max_size,
+        ),
     )

@@ -44,6 +44,7 @@ from gpu_management.mig.errors import MigNotSupported
 from gpu_management.mig.geometry import Placement, load_geometries
 from gpu_management.mig.models import MigInstance
 from gpu_management.overview import queries, schemas, service
+from gpu_management.overview.board import Board
 from gpu_management.rates.book import Priced
 
 router = APIRouter(prefix="/api/v1/gpu", route_class=WireRoute)
@@ -53,6 +54,12 @@ General = Annotated[Principal, Depends(requires(Permission.GENERAL_READ))]
 Lister = Annotated[Principal, Depends(requires(Permission.DEVICES_LIST))]
 Reader = Annotated[Principal, Depends(requires(Permission.DEVICES_READ))]
 Writer = Annotated[Principal, Depends(requires(Permission.DEVICES_WRITE))]
+
+
+async def board_of(request: Request) -> Board:
+    """Return what this process keeps of the overview."""
+    found: Board = request.app.state.board
+    return found
 
 
 @router.get(
@@ -66,14 +73,14 @@ Writer = Annotated[Principal, Depends(requires(Permission.DEVICES_WRITE))]
 def overview(
     _principal: Viewer,
     session: ReadSession,
-    cluster: ClusterName,
-    desk: DeskDep,
+    board: Annotated[Board, Depends(board_of)],
     now: Now,
     *,
     nodes: Annotated[bool, Query(description="Count by node as well.")] = True,
 ) -> Any:
     """Return devices, slices, memory, allocations and money of the whole fleet."""
-    return service.overview(session, cluster, desk, with_nodes=nodes, now=now)
+    body = board.overview(session, with_nodes=nodes, now=now)
+    return Response(body, media_type="application/json")
 
 
 @router.get(

@@ -1,38 +1,39 @@
 """The fleet in figures: a handful of grouped queries, whatever its size."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Integer, and_, case, cast, func, select
+from sqlalchemy import Integer, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Phase
-from gpu_management.core.database import AnyRow
+from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.costs import service as costs
 from gpu_management.devices.models import Device, DeviceState, DeviceStatus, Model, Node
 from gpu_management.devices.status import status_of
 from gpu_management.mig.models import MigInstance
 
+_COUNTS = ("total", "available", "allocated", "failed", "held_milli")
 
-def fleet_groups(session: Session) -> Sequence[AnyRow]:
-    """Return devices counted by model, state, MIG mode and whether they are held."""
+
+def fleet_groups(session: Session, *, by_node: bool = False) -> Sequence[AnyRow]:
+    """Return devices counted by model, state, MIG mode, whether they are held, and node."""
+    return session.connection().execute(_GROUPS_BY_NODE if by_node else _GROUPS).all()
+
+
+def _groups(*also: Any) -> AnySelect:
     is_held = cast(case((Device.held_milli > 0, 1), else_=0), Integer)
-    query = (
-        select(
-            Device.model_id,
-            Device.state,
-            Device.mig_enabled,
-            is_held.label("is_held"),
-            func.count().label("number"),
-            func.sum(Device.held_milli).label("held_milli"),
-        )
-        .where(Device.live_id.is_not(None))
-        .group_by(Device.model_id, Device.state, Device.mig_enabled, is_held)
-    )
-    return session.connection().execute(query).all()
+    kinds = (Device.model_id, Device.state, Device.mig_enabled, is_held.label("is_held"), *also)
+    number, held = func.count().label("number"), func.sum(Device.held_milli).label("held_milli")
+    query = select(*kinds, number, held).where(Device.live_id.is_not(None))
+    return query.group_by(*kinds[:3], is_held, *also)
+
+
+_GROUPS, _GROUPS_BY_NODE = _groups(), _groups(Device.node_id)
+_NODES = select(Node.id, Node.node_name).order_by(Node.node_name)
 
 
 def overview(
@@ -44,7 +45,7 @@ def overview(
     now: datetime,
 ) -> dict[str, Any]:
     """Return the overview's fields (DTO-12)."""
-    groups = fleet_groups(session)
+    groups = fleet_groups(session, by_node=with_nodes)
     models = {row.model_id: row for row in session.execute(_models())}
     status = _by_status(groups)
     total = sum(g.number for g in groups)
@@ -71,13 +72,18 @@ def overview(
         "active_allocations": phases[Phase.ALLOCATED],
         "pending_allocations": phases[Phase.PENDING],
         "hourly_cost": _hourly(session),
-        **costs.today_and_month(session, desk, now=now),
+        **money(session, desk, now=now),
         "currency": desk.currency,
         "alerts": {},
         "by_model": _by_model(groups, models),
-        "by_node": _by_node(session) if with_nodes else [],
+        "by_node": _by_node(session, groups) if with_nodes else [],
         "generated_at": now,
     }
+
+
+def money(session: Session, desk: costs.Desk, *, now: datetime) -> dict[str, Decimal]:
+    """Return what was spent today and this month: the fields that grow by the second."""
+    return costs.today_and_month(session, desk, now=now)
 
 
 def _models() -> Any:
@@ -123,42 +129,32 @@ def _hourly(session: Session) -> Decimal:
 
 
 def _by_model(groups: Sequence[AnyRow], models: dict[str, AnyRow]) -> list[dict[str, Any]]:
-    found = []
-    for model_id in sorted({g.model_id for g in groups}):
-        mine = [g for g in groups if g.model_id == model_id]
-        model = models[model_id]
-        found.append(
-            {
-                "model_id": model_id,
-                "model_name": model.model_name,
-                "memory_gb": model.memory_gb,
-                **_counts(mine),
-            }
-        )
-    return found
+    counts = _counted(groups, lambda group: group.model_id)
+    return [
+        {
+            "model_id": model_id,
+            "model_name": models[model_id].model_name,
+            "memory_gb": models[model_id].memory_gb,
+            **counts[model_id],
+        }
+        for model_id in sorted(counts)
+    ]
 
 
-def _by_node(session: Session) -> list[dict[str, Any]]:
-    ready = Device.state == DeviceState.READY
-    live = and_(Device.node_id == Node.id, Device.live_id.is_not(None))
-    query = (
-        select(
-            Node.node_name,
-            func.count(Device.id),
-            func.count(Device.id).filter(ready, Device.held_milli == 0),
-            func.count(Device.id).filter(Device.held_milli > 0),
-            func.count(Device.id).filter(Device.state == DeviceState.FAILED),
-            func.coalesce(func.sum(Device.held_milli), 0),
-        )
-        .outerjoin(Device, live)
-        .group_by(Node.id, Node.node_name)
-        .order_by(Node.node_name)
-    )
-    names = ("node_name", *_COUNTS)
-    return [dict(zip(names, row, strict=True)) for row in session.connection().execute(query)]
+def _by_node(session: Session, groups: Sequence[AnyRow]) -> list[dict[str, Any]]:
+    counts = _counted(groups, lambda group: group.node_id)
+    nodes = session.connection().execute(_NODES)
+    return [{"node_name": name, **counts[pk]} for pk, name in nodes]
 
 
-_COUNTS = ("total", "available", "allocated", "failed", "held_milli")
+def _counted(
+    groups: Sequence[AnyRow], key: Callable[[AnyRow], Any]
+) -> defaultdict[Any, dict[str, int]]:
+    """Return the sums of the groups by `key`; zeros for what has no devices."""
+    counts: defaultdict[Any, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_COUNTS, 0))
+    for group in groups:
+        _add(counts[key(group)], group)
+    return counts
 
 
 def _add(count: dict[str, int], group: AnyRow) -> None:
@@ -173,16 +169,9 @@ def _add(count: dict[str, int], group: AnyRow) -> None:
         count["failed"] += number
 
 
-def _counts(groups: Sequence[AnyRow]) -> dict[str, int]:
-    count = dict.fromkeys(_COUNTS, 0)
-    for group in groups:
-        _add(count, group)
-    return count
-
-
 def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
     """Return the totals of the devices by status, model and node (DTO-06)."""
-    groups = fleet_groups(session)
+    groups = fleet_groups(session, by_node=True)
     models = {row.model_id: row for row in session.execute(_models())}
     total = sum(g.number for g in groups)
     able = sum(g.number for g in groups if g.state is DeviceState.READY)
@@ -195,7 +184,7 @@ def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
         "total": total,
         "by_status": {one.value: count for one, count in _by_status(groups).items()},
         "by_model": dict(by_model),
-        "by_node": {row["node_name"]: row["total"] for row in _by_node(session)},
+        "by_node": {row["node_name"]: row["total"] for row in _by_node(session, groups)},
         "allocation_rate_pct": round(held / (able * 10), 2) if able else None,
         "mig_share_pct": round(100 * cut / total, 2) if total else None,
         "memory_total_gb": sum(g.number * models[g.model_id].memory_gb for g in groups),

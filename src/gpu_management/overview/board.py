@@ -1,0 +1,49 @@
+"""The overview as it is sent, kept while nothing it shows has changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from gpu_management.core.cache import Cache
+from gpu_management.core.clock import whole_second
+from gpu_management.costs.service import Desk
+from gpu_management.devices.models import Cluster
+from gpu_management.overview import schemas, service
+
+_REVISIONS = select(func.count(), func.sum(Cluster.revision))
+"""Every change of devices, slices and allocations adds to its cluster's revision (ADR 0001)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What one process keeps of the overview."""
+
+    cluster_name: str
+    desk: Desk
+    cache: Cache
+
+    def overview(self, session: Session, *, with_nodes: bool, now: datetime) -> bytes:
+        """Return the overview as JSON: of the fleet as it is, and of this second's money.
+
+        What is spent grows by the second, the rest changes with a revision or a price.
+        """
+        counts = tuple(session.connection().execute(_REVISIONS).one())
+        version = (counts, self.desk.keeper.book(session))
+
+        def fleet() -> schemas.Overview:
+            return schemas.Overview.model_validate(
+                service.overview(
+                    session, self.cluster_name, self.desk, with_nodes=with_nodes, now=now
+                )
+            )
+
+        def written() -> bytes:
+            kept = self.cache.get(("fleet", with_nodes), version, fleet, now=now)
+            money = service.money(session, self.desk, now=now)
+            shown = kept.model_copy(update=money | {"generated_at": now})
+            return shown.model_dump_json(by_alias=True).encode()
+
+        key = ("overview", with_nodes)
+        return self.cache.get(key, (version, whole_second(now)), written, now=now)
