@@ -26,7 +26,7 @@ def _tell(house: House) -> None:
     with house.database.write() as session:
         node = devices.find_node(session, CLUSTER, "n1")
         facts = devices.NodeFacts(cpu_total_milli=77, labels={"zone": "b"})
-        devices.change_node(session, node, facts=facts)
+        devices.change_node(session, node, facts=facts, now=house.now)
 
 
 def _remove(house: House) -> None:

@@ -21,6 +21,7 @@ from gpu_management.core.cache import Cache
 from gpu_management.core.http import Runtime
 from gpu_management.costs.routes import router as costs
 from gpu_management.costs.service import Desk
+from gpu_management.devices.pools import WELL_KNOWN_LABELS
 from gpu_management.devices.routes import router as devices
 from gpu_management.events.routes import router as events
 from gpu_management.events.stream import Broadcaster
@@ -56,6 +57,8 @@ class Parts:
     metrics_public: bool = True
     rate_limit_per_minute: int | None = None
     insecure_note: str | None = None
+    node_pool_labels: tuple[str, ...] = WELL_KNOWN_LABELS
+    max_rate_per_hour: int = 1000
     cache: Cache = field(default_factory=Cache)
 
 
@@ -108,3 +111,5 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
     app.state.board = Board(parts.runtime.cluster_name, parts.desk, parts.cache)
     app.state.insecure_note = parts.insecure_note
+    app.state.node_pool_labels = parts.node_pool_labels
+    app.state.max_rate_per_hour = parts.max_rate_per_hour

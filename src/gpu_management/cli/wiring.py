@@ -193,6 +193,8 @@ def _parts(
         metrics_public=settings.metrics.public,
         rate_limit_per_minute=settings.api.rate_limit_per_minute,
         insecure_note=note,
+        node_pool_labels=settings.billing.node_pool_labels,
+        max_rate_per_hour=settings.billing.max_rate_per_hour,
         cache=Cache(
             enabled=settings.cache.enabled,
             ttl_seconds=settings.cache.ttl_seconds,

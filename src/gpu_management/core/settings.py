@@ -38,6 +38,17 @@ def _known_timezone(name: str) -> str:
         raise ValueError("is no time zone known here, such as UTC or Asia/Seoul") from error
 
 
+def _priceable_rule(name: object) -> object:
+    """Refuse the slice rule that needs to know how a slice's neighbours stood."""
+    if name == "dominant_share_normalised":
+        raise ValueError(
+            "cannot be dominant_share_normalised: it divides by the shares of all slices on the"
+            " card, so what one team pays would change when another team's slice comes or goes;"
+            " take dominant_share, whose difference to the card is shown as tariffAdjustment"
+        )
+    return name
+
+
 def _context_path(path: str) -> str:
     """Write a path prefix with one slash before it and none after; "" for none."""
     inner = path.strip().strip("/")
@@ -139,9 +150,25 @@ class Billing(Section):
     timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
         "UTC", description="Time zone whose days and months are billed."
     )
-    slice_rule: Literal[
-        "dominant_share", "dominant_share_normalised", "compute_share", "memory_share", "sm_share"
+    slice_rule: Annotated[
+        Literal["dominant_share", "compute_share", "memory_share", "sm_share"],
+        BeforeValidator(_priceable_rule),
     ] = Field("dominant_share", description="Part of a card's price that a MIG slice pays.")
+    node_pool_labels: Texts = Field(
+        (
+            "gpu.company.com/node-pool",
+            "cloud.google.com/gke-nodepool",
+            "eks.amazonaws.com/nodegroup",
+            "kubernetes.azure.com/agentpool",
+        ),
+        description="Node labels that name a node's pool; the first one found wins.",
+    )
+    max_rate_per_hour: int = Field(
+        1000,
+        ge=1,
+        le=999_999,
+        description="Highest price an hour that can be set; catches slips of the keyboard.",
+    )
 
 
 class Allocations(Section):

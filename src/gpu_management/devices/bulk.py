@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from gpu_management.core.clock import whole_second
-from gpu_management.devices import library, service
+from gpu_management.devices import library, pools, service
 from gpu_management.devices.errors import DeviceExists
 from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Model, Node
 from gpu_management.devices.service import DeviceFacts, NodeFacts
@@ -30,7 +30,12 @@ class NodePlan:
 
 
 def register_all(
-    session: Session, cluster_name: str, plans: Sequence[NodePlan], *, now: datetime
+    session: Session,
+    cluster_name: str,
+    plans: Sequence[NodePlan],
+    *,
+    now: datetime,
+    pool_labels: Sequence[str] = pools.WELL_KNOWN_LABELS,
 ) -> int:
     """Put new nodes with whole devices into the fleet; return how many devices there are.
 
@@ -46,7 +51,8 @@ def register_all(
     models = {name: library.find_model(session, name) for name in sorted(wanted)}
     common = {"cluster_name": cluster_name, "registered_at": now, "last_seen_at": now}
     common |= {"edition": 1, "revision": revision}
-    node_pks = _insert_nodes(session, plans, common)
+    homes = [pools.pool_of(plan.facts.labels or {}, pool_labels) for plan in plans]
+    node_pks = _insert_nodes(session, plans, homes, common)
     rows = [
         _device_row(plan.name, index, facts, models[facts.model_id or ""])
         | {"node_id": pk}
@@ -56,7 +62,9 @@ def register_all(
     ]
     if rows:
         made = insert(Device).returning(Device.id, sort_by_parameter_order=True)
-        _say(session, rows, list(session.scalars(made, rows)), now=now)
+        device_pks = list(session.scalars(made, rows))
+        _open_states(session, rows, device_pks, dict(zip(node_pks, homes, strict=True)), now=now)
+        _say(session, rows, now=now)
     return len(rows)
 
 
@@ -79,7 +87,10 @@ def _check_unique(what: str, names: Sequence[str], known: set[str]) -> None:
 
 
 def _insert_nodes(
-    session: Session, plans: Sequence[NodePlan], common: Mapping[str, Any]
+    session: Session,
+    plans: Sequence[NodePlan],
+    homes: Sequence[str | None],
+    common: Mapping[str, Any],
 ) -> Sequence[int]:
     first = session.scalar(select(func.coalesce(func.max(Node.rank) + 1, 0))) or 0
     blank = {"labels": {}, "taints": [], "cpu_held_milli": 0, "memory_held_mib": 0}
@@ -88,8 +99,8 @@ def _insert_nodes(
         told = {part.name: getattr(plan.facts, part.name) for part in fields(plan.facts)}
         told["labels"] = dict(plan.facts.labels or {})
         told["rank"] = first + position if plan.facts.rank is None else plan.facts.rank
-        row = {"node_name": plan.name, "is_schedulable": True, **blank, **told, **common}
-        rows.append(row)
+        named = {"node_name": plan.name, "node_pool": homes[position], "is_schedulable": True}
+        rows.append(named | blank | told | dict(common))
     if not rows:
         return []
     made = insert(Node).returning(Node.id, sort_by_parameter_order=True)
@@ -116,13 +127,25 @@ def _device_row(node_name: str, index: int, facts: DeviceFacts, model: Model) ->
     }
 
 
-def _say(
-    session: Session, rows: Sequence[Mapping[str, Any]], pks: Sequence[int], *, now: datetime
+def _open_states(
+    session: Session,
+    rows: Sequence[Mapping[str, Any]],
+    pks: Sequence[int],
+    homes: Mapping[int, str | None],
+    *,
+    now: datetime,
 ) -> None:
-    """Open the timeline of every device and write its event."""
+    """Open the timeline of every device, in the pool of its node."""
     opened = {"state": DeviceState.READY, "reason": "registered", "started_at": whole_second(now)}
-    states = [{"device_id": pk, "open_device_id": pk, **opened} for pk in pks]
+    states = [
+        {"device_id": pk, "open_device_id": pk, "node_pool": homes[row["node_id"]], **opened}
+        for pk, row in zip(pks, rows, strict=True)
+    ]
     session.execute(insert(DeviceStateInterval), states)
+
+
+def _say(session: Session, rows: Sequence[Mapping[str, Any]], *, now: datetime) -> None:
+    """Write the event of every device."""
     told = [
         {
             "type": "device.registered",

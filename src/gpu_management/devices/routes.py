@@ -130,7 +130,8 @@ def update_node(
     note_unknown(request, response, body)
     node = service.find_node(session, cluster, node_name)
     service.check_edition(session, node, if_match)
-    service.change_node(session, node, facts=body.facts())
+    labels = request.app.state.node_pool_labels
+    service.change_node(session, node, facts=body.facts(), now=now, pool_labels=labels)
     auth.record(
         session,
         principal,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
 from gpu_management.core.problems import Conflict, FieldError, PreconditionFailed
-from gpu_management.devices import library, states
+from gpu_management.devices import library, pools, states
 from gpu_management.devices.errors import (
     DeviceExists,
     DeviceInUse,
@@ -157,9 +157,15 @@ def find_device(session: Session, public_id: str) -> Device:
 
 
 def ensure_node(
-    session: Session, cluster_name: str, node_name: str, *, facts: NodeFacts, now: datetime
+    session: Session,
+    cluster_name: str,
+    node_name: str,
+    *,
+    facts: NodeFacts,
+    now: datetime,
+    pool_labels: Sequence[str] = pools.WELL_KNOWN_LABELS,
 ) -> Node:
-    """Return the node, created if need be; told facts are written."""
+    """Return the node, created if need be; told facts are written, labels tell its pool."""
     revision = lock(session, cluster_name)
     query = select(Node).where(Node.cluster_name == cluster_name, Node.node_name == node_name)
     node = session.scalars(query).one_or_none()
@@ -170,6 +176,8 @@ def ensure_node(
     node.revision = revision
     session.add(node)
     session.flush()
+    if facts.labels is not None:
+        pools.move(session, node, pools.pool_of(facts.labels, pool_labels), now=now)
     return node
 
 
@@ -298,11 +306,20 @@ def change(session: Session, device: Device, *, facts: DeviceFacts, now: datetim
     return device
 
 
-def change_node(session: Session, node: Node, *, facts: NodeFacts) -> Node:
-    """Write the told facts of a node."""
+def change_node(
+    session: Session,
+    node: Node,
+    *,
+    facts: NodeFacts,
+    now: datetime,
+    pool_labels: Sequence[str] = pools.WELL_KNOWN_LABELS,
+) -> Node:
+    """Write the told facts of a node; told labels tell its pool."""
     node.revision = lock_row(session, node)
     _write_told(node, facts)
     node.edition += 1
+    if facts.labels is not None:
+        pools.move(session, node, pools.pool_of(facts.labels, pool_labels), now=now)
     return node
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gpu_management.core.clock import whole_second
-from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval
+from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Node
 from gpu_management.events import service as events
 
 
@@ -27,7 +27,28 @@ def open_state(
             state=state,
             reason=reason,
             actor=actor,
+            node_pool=session.get_one(Node, device.node_id).node_pool,
             started_at=whole_second(now),
+        )
+    )
+
+
+def roll_over(session: Session, device: Device, node_pool: str | None, *, now: datetime) -> None:
+    """End the open stretch of a device and go on with the same state in another node pool."""
+    query = select(DeviceStateInterval).where(DeviceStateInterval.open_device_id == device.id)
+    stretch = session.scalars(query).one_or_none()
+    if stretch is None:
+        return
+    began = close_state(session, device, now=now)
+    session.add(
+        DeviceStateInterval(
+            device_id=device.id,
+            open_device_id=device.id,
+            state=stretch.state,
+            reason=stretch.reason,
+            actor=stretch.actor,
+            node_pool=node_pool,
+            started_at=began,
         )
     )
 
