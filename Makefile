@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8080
 
-.PHONY: help install run test check test-integration bench docs lock clean
+.PHONY: help install run test check test-integration test-cluster bench docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done here
@@ -29,6 +29,9 @@ test: $(STAMP) ## Run the default tests: no server needed
 
 test-integration: $(STAMP) ## Run the tests against real peers (PostgreSQL, Java, a killed server)
 	@$(BIN)/pytest -m integration
+
+test-cluster: $(STAMP) ## Run the tests against a real Kubernetes control plane (built once with Go)
+	@$(BIN)/pytest -m cluster
 
 check: $(STAMP) ## Everything CI runs: format, lint, types, import order, tests
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""Kubernetes behind one protocol: nodes, pods, resource slices and claims."""

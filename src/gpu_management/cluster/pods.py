@@ -1,0 +1,102 @@
+"""Pods as far as GPUs are concerned: what they ask for, which claims they use, whose they are."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gpu_management.cluster.protocol import Json
+from gpu_management.cluster.quantities import parse_quantity
+
+ALLOCATION_ANNOTATION = "gpu.company.com/allocation-id"
+GPU_PREFIX = "nvidia.com/"
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """One pod."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str | None
+    is_over: bool
+    """Succeeded, Failed: it holds nothing any more."""
+    allocation_id: str | None
+    claim_names: tuple[str, ...]
+    gpu_resources: Mapping[str, int]
+    """Extended resources of GPUs by name, such as nvidia.com/gpu, and how many."""
+    owner_kind: str | None
+    owner_name: str | None
+    labels: Mapping[str, str]
+    started_at: datetime | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return namespace and name."""
+        return self.namespace, self.name
+
+
+def read_pod(thing: Json) -> PodFacts:
+    """Return what a pod asks for and uses."""
+    metadata, spec = thing["metadata"], thing.get("spec", {})
+    status = thing.get("status", {})
+    owners = metadata.get("ownerReferences") or ()
+    owner: Mapping[str, Any] = next((one for one in owners if one.get("controller")), {})
+    return PodFacts(
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        node=spec.get("nodeName"),
+        is_over=status.get("phase") in {"Succeeded", "Failed"},
+        allocation_id=(metadata.get("annotations") or {}).get(ALLOCATION_ANNOTATION),
+        claim_names=_claim_names(spec, status),
+        gpu_resources=_gpu_resources(spec),
+        owner_kind=owner.get("kind"),
+        owner_name=owner.get("name"),
+        labels=metadata.get("labels") or {},
+        started_at=_moment(status.get("startTime") or metadata.get("creationTimestamp")),
+    )
+
+
+def _claim_names(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the claims a pod names, those made from templates, and the one of its resources."""
+    named = [claim.get("resourceClaimName") for claim in spec.get("resourceClaims") or ()]
+    made = [claim.get("resourceClaimName") for claim in status.get("resourceClaimStatuses") or ()]
+    extended = (status.get("extendedResourceClaimStatus") or {}).get("resourceClaimName")
+    return tuple(sorted({name for name in [*named, *made, extended] if name}))
+
+
+def _gpu_resources(spec: Mapping[str, Any]) -> dict[str, int]:
+    """Return what a pod holds of each GPU resource: its containers', or its greediest start."""
+    running = [_limits(container) for container in spec.get("containers") or ()]
+    beside = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    running += [_limits(container) for container in beside]
+    total: dict[str, int] = {}
+    for limits in running:
+        for name, count in limits.items():
+            total[name] = total.get(name, 0) + count
+    for container in spec.get("initContainers") or ():
+        for name, count in _limits(container).items():
+            total[name] = max(total.get(name, 0), count)
+    return total
+
+
+def _limits(container: Mapping[str, Any]) -> dict[str, int]:
+    told = container.get("resources") or {}
+    wanted = {**(told.get("requests") or {}), **(told.get("limits") or {})}
+    return {
+        name: int(parse_quantity(amount))
+        for name, amount in wanted.items()
+        if name.startswith(GPU_PREFIX) and parse_quantity(amount) > 0
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def pods_with_gpus(things: Iterable[Json]) -> list[PodFacts]:
+    """Return the pods that hold or want GPUs in any way."""
+    pods = (read_pod(thing) for thing in things)
+    return [pod for pod in pods if pod.gpu_resources or pod.claim_names or pod.allocation_id]
