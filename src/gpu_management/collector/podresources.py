@@ -106,8 +106,9 @@ def list_devices(
         try:
             listed = call(request(), timeout=timeout_seconds)
         except grpc.RpcError as error:
-            told = error.details() if isinstance(error, grpc.Call) else str(error)
-            raise KubeletUnavailable(f"the kubelet at {socket} does not list: {told}") from error
+            raise KubeletUnavailable(
+                f"the kubelet at {socket} does not list: {error.details()}"
+            ) from error
     return list(_devices(listed, vendor))
 
 
