@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gpu_management.cli import columns, text
+from gpu_management.cli import columns, mig_local, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.inventory import DeviceId
 from gpu_management.cli.options import Limit, Sort
@@ -25,6 +25,7 @@ def install(app: typer.Typer) -> None:
     command(mig, "disable")(disable)
     command(mig, "create")(create)
     command(mig, "destroy")(destroy)
+    mig.command("replay")(mig_local.replay)
     layout = group("layout", "How a device is cut: show, apply, history.", inside=mig)
     command(layout, "show", watchable=True)(show_layout)
     command(layout, "apply")(apply_layout)
