@@ -19,8 +19,11 @@ from gpu_management.auth.routes import requires
 from gpu_management.auth.routes import router as auth
 from gpu_management.core.cache import Cache
 from gpu_management.core.http import Runtime
+from gpu_management.costs.budget_routes import router as budgets
+from gpu_management.costs.budgets import Purse
 from gpu_management.costs.routes import router as costs
 from gpu_management.costs.service import Desk
+from gpu_management.costs.tally import Tally
 from gpu_management.devices.pools import WELL_KNOWN_LABELS
 from gpu_management.devices.routes import router as devices
 from gpu_management.events.routes import router as events
@@ -51,6 +54,7 @@ class Parts:
     security: Security
     office: Office
     desk: Desk
+    purse: Purse | None = None
     context_path: str = "/k8s-monitor"
     slow_seconds: float = 1.0
     default_wait_seconds: int = 3600
@@ -82,7 +86,7 @@ def create_app(parts: Parts) -> FastAPI:
         strict_content_type=False,
     )
     _fill_state(app, parts)
-    for router in (overview, devices, mig, allocations, costs, rates, events, auth):
+    for router in (overview, devices, mig, allocations, costs, budgets, rates, events, auth):
         app.include_router(router)
     app.include_router(actuator.router)
     closed = [] if parts.metrics_public else [Depends(requires(Permission.GENERAL_READ))]
@@ -106,6 +110,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.security = parts.security
     app.state.office = parts.office
     app.state.desk = parts.desk
+    app.state.purse = parts.purse or purse_of(parts.runtime, parts.desk)
     app.state.currency = parts.desk.currency
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
@@ -113,3 +118,9 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.insecure_note = parts.insecure_note
     app.state.node_pool_labels = parts.node_pool_labels
     app.state.max_rate_per_hour = parts.max_rate_per_hour
+
+
+def purse_of(serving: Runtime, desk: Desk) -> Purse:
+    """Return what budgets know of a house."""
+    tally = Tally(serving.database, desk.keeper, desk.zone)
+    return Purse(tally, serving.cluster_name, desk.currency)

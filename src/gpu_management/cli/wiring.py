@@ -1,6 +1,6 @@
 """Put a process together from its settings: the one place where everything meets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -24,7 +24,10 @@ from gpu_management.core.database import Database, open_database
 from gpu_management.core.http import Runtime
 from gpu_management.core.schema import upgrade, wait_for_others
 from gpu_management.core.settings import Settings, auth_enforced
+from gpu_management.costs.admission import admission
+from gpu_management.costs.budgets import Purse
 from gpu_management.costs.service import Desk
+from gpu_management.costs.tally import Tally
 from gpu_management.devices import library
 from gpu_management.devices import service as devices
 from gpu_management.mig import service as mig
@@ -143,15 +146,19 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     database = open_from(settings)
     prepare(database, settings.cluster.name, clock)
     keeper = rates.BookKeeper(SliceRule(settings.billing.slice_rule))
+    tally = Tally(database, keeper, ZoneInfo(settings.billing.timezone))
+    purse = Purse(tally, settings.cluster.name, settings.billing.currency)
     office = Office(
         Placer(settings.cluster.name, keeper=keeper),
-        checks=(admit_team,),
+        checks=(admit_team, admission(purse)),
         aging_seconds=settings.allocations.aging_seconds,
     )
     with database.read() as session:
         office.placer.refresh(session)
     security, auth_work = security_of(settings, database)
-    parts = _parts(settings, database, office, security, clock=clock, keeper=keeper)
+    parts = replace(
+        _parts(settings, database, office, security, clock=clock, keeper=keeper), purse=purse
+    )
     jobs = allocation_jobs(
         database,
         office,
