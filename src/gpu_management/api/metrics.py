@@ -80,7 +80,7 @@ def _devices(session: Session, registry: CollectorRegistry) -> None:
     held = Gauge(
         "gpu_held_milli", "Thousandths of GPUs that are held.", ["model"], registry=registry
     )
-    for group in fleet_groups(session):
+    for group in fleet_groups(session)[0]:
         by.labels(group.model_id, group.state.value).inc(group.number)
         held.labels(group.model_id).inc(int(group.held_milli))
 

@@ -1,10 +1,10 @@
 """The fleet in figures: a handful of grouped queries, whatever its size."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, case, cast, func, select
 from sqlalchemy.orm import Session
@@ -16,23 +16,45 @@ from gpu_management.devices.models import Device, DeviceState, DeviceStatus, Mod
 from gpu_management.devices.status import status_of
 from gpu_management.mig.models import MigInstance
 
-_COUNTS = ("total", "available", "allocated", "failed", "held_milli")
+
+class Group(NamedTuple):
+    """Devices that are alike: how many, and how much of them is held."""
+
+    model_id: str
+    state: DeviceState
+    mig_enabled: bool
+    is_held: bool
+    number: int
+    held_milli: int
 
 
-def fleet_groups(session: Session, *, by_node: bool = False) -> Sequence[AnyRow]:
-    """Return devices counted by model, state, MIG mode, whether they are held, and node."""
-    return session.connection().execute(_GROUPS_BY_NODE if by_node else _GROUPS).all()
+_ALIKE = (
+    Device.model_id,
+    Device.state,
+    Device.mig_enabled,
+    cast(case((Device.held_milli > 0, 1), else_=0), Integer).label("is_held"),
+)
+_GROUPS: AnySelect = (
+    select(Device.node_id, *_ALIKE, func.count(), func.sum(Device.held_milli))
+    .where(Device.live_id.is_not(None))
+    .group_by(Device.node_id, *_ALIKE)
+)
 
 
-def _groups(*also: Any) -> AnySelect:
-    is_held = cast(case((Device.held_milli > 0, 1), else_=0), Integer)
-    kinds = (Device.model_id, Device.state, Device.mig_enabled, is_held.label("is_held"), *also)
-    number, held = func.count().label("number"), func.sum(Device.held_milli).label("held_milli")
-    query = select(*kinds, number, held).where(Device.live_id.is_not(None))
-    return query.group_by(*kinds[:3], is_held, *also)
+def fleet_groups(session: Session) -> tuple[list[Group], dict[int, dict[str, int]]]:
+    """Return devices counted by what they are, and by the key of their node."""
+    alike: dict[tuple[str, DeviceState, bool, bool], list[int]] = defaultdict(lambda: [0, 0])
+    nodes: dict[int, dict[str, int]] = defaultdict(_none)
+    rows = session.connection().execute(_GROUPS).all()
+    for node, model, state, mig_enabled, is_held, number, held in rows:
+        group = Group(model, state, mig_enabled, is_held, number, int(held))
+        sums = alike[group[:4]]
+        sums[0] += group.number
+        sums[1] += group.held_milli
+        _add(nodes[node], group)
+    return [Group(*kind, sums[0], sums[1]) for kind, sums in alike.items()], nodes
 
 
-_GROUPS, _GROUPS_BY_NODE = _groups(), _groups(Device.node_id)
 _NODES = select(Node.id, Node.node_name).order_by(Node.node_name)
 
 
@@ -45,7 +67,7 @@ def overview(
     now: datetime,
 ) -> dict[str, Any]:
     """Return the overview's fields (DTO-12)."""
-    groups = fleet_groups(session, by_node=with_nodes)
+    groups, nodes = fleet_groups(session)
     models = {row.model_id: row for row in session.execute(_models())}
     status = _by_status(groups)
     total = sum(g.number for g in groups)
@@ -76,7 +98,7 @@ def overview(
         "currency": desk.currency,
         "alerts": {},
         "by_model": _by_model(groups, models),
-        "by_node": _by_node(session, groups) if with_nodes else [],
+        "by_node": _by_node(session, nodes) if with_nodes else [],
         "generated_at": now,
     }
 
@@ -90,14 +112,14 @@ def _models() -> Any:
     return select(Model.model_id, Model.model_name, Model.memory_gb)
 
 
-def _by_status(groups: Sequence[AnyRow]) -> Counter[DeviceStatus]:
+def _by_status(groups: Sequence[Group]) -> Counter[DeviceStatus]:
     counts: Counter[DeviceStatus] = Counter()
     for group in groups:
         counts[_status(group)] += group.number
     return counts
 
 
-def _status(group: AnyRow) -> DeviceStatus:
+def _status(group: Group) -> DeviceStatus:
     return status_of(group.state, mig_enabled=group.mig_enabled, held_milli=group.is_held)
 
 
@@ -105,7 +127,7 @@ def _status_fields(status: Counter[DeviceStatus]) -> dict[str, int]:
     return {f"{one.value.lower()}_devices": status[one] for one in DeviceStatus}
 
 
-def _held_memory(groups: Sequence[AnyRow], models: dict[str, AnyRow]) -> float:
+def _held_memory(groups: Sequence[Group], models: dict[str, AnyRow]) -> float:
     milli_gb = sum(int(g.held_milli) * models[g.model_id].memory_gb for g in groups)
     return float(milli_gb) / 1000
 
@@ -128,8 +150,10 @@ def _hourly(session: Session) -> Decimal:
     return session.scalar(query) or Decimal(0)
 
 
-def _by_model(groups: Sequence[AnyRow], models: dict[str, AnyRow]) -> list[dict[str, Any]]:
-    counts = _counted(groups, lambda group: group.model_id)
+def _by_model(groups: Sequence[Group], models: dict[str, AnyRow]) -> list[dict[str, Any]]:
+    counts: dict[str, dict[str, int]] = defaultdict(_none)
+    for group in groups:
+        _add(counts[group.model_id], group)
     return [
         {
             "model_id": model_id,
@@ -141,37 +165,30 @@ def _by_model(groups: Sequence[AnyRow], models: dict[str, AnyRow]) -> list[dict[
     ]
 
 
-def _by_node(session: Session, groups: Sequence[AnyRow]) -> list[dict[str, Any]]:
-    counts = _counted(groups, lambda group: group.node_id)
-    nodes = session.connection().execute(_NODES)
+def _by_node(session: Session, counts: dict[int, dict[str, int]]) -> list[dict[str, Any]]:
+    nodes = session.connection().execute(_NODES).all()
     return [{"node_name": name, **counts[pk]} for pk, name in nodes]
 
 
-def _counted(
-    groups: Sequence[AnyRow], key: Callable[[AnyRow], Any]
-) -> defaultdict[Any, dict[str, int]]:
-    """Return the sums of the groups by `key`; zeros for what has no devices."""
-    counts: defaultdict[Any, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_COUNTS, 0))
-    for group in groups:
-        _add(counts[key(group)], group)
-    return counts
+def _none() -> dict[str, int]:
+    return {"total": 0, "available": 0, "allocated": 0, "failed": 0, "held_milli": 0}
 
 
-def _add(count: dict[str, int], group: AnyRow) -> None:
-    number = group.number
+def _add(count: dict[str, int], group: Group) -> None:
+    _model, state, _mig, is_held, number, held_milli = group
     count["total"] += number
-    count["held_milli"] += int(group.held_milli)
-    if group.is_held:
+    count["held_milli"] += held_milli
+    if is_held:
         count["allocated"] += number
-    elif group.state is DeviceState.READY:
+    elif state is DeviceState.READY:
         count["available"] += number
-    if group.state is DeviceState.FAILED:
+    if state is DeviceState.FAILED:
         count["failed"] += number
 
 
 def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
     """Return the totals of the devices by status, model and node (DTO-06)."""
-    groups = fleet_groups(session, by_node=True)
+    groups, nodes = fleet_groups(session)
     models = {row.model_id: row for row in session.execute(_models())}
     total = sum(g.number for g in groups)
     able = sum(g.number for g in groups if g.state is DeviceState.READY)
@@ -184,7 +201,7 @@ def statistics(session: Session, *, now: datetime) -> dict[str, Any]:
         "total": total,
         "by_status": {one.value: count for one, count in _by_status(groups).items()},
         "by_model": dict(by_model),
-        "by_node": {row["node_name"]: row["total"] for row in _by_node(session, groups)},
+        "by_node": {row["node_name"]: row["total"] for row in _by_node(session, nodes)},
         "allocation_rate_pct": round(held / (able * 10), 2) if able else None,
         "mig_share_pct": round(100 * cut / total, 2) if total else None,
         "memory_total_gb": sum(g.number * models[g.model_id].memory_gb for g in groups),
