@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from gpu_management.allocations.enforcement import STANDALONE, Rules
 from gpu_management.allocations.placer import Place, Placer
 from gpu_management.allocations.request import Ask
 
@@ -32,6 +33,7 @@ class Office:
     placer: Placer
     checks: Sequence[AdmissionCheck] = ()
     aging_seconds: int = 600
+    enforcement: Rules = STANDALONE
 
 
 def admit(session: Session, office: Office, ask: Ask, place: Place, *, now: datetime) -> Place:

@@ -2,6 +2,7 @@
 
 from gpu_management.allocations import models as allocations
 from gpu_management.auth import models as auth
+from gpu_management.cluster import models as cluster
 from gpu_management.core.database import Base
 from gpu_management.costs import models as costs
 from gpu_management.devices import models as devices
@@ -9,5 +10,5 @@ from gpu_management.events import models as events
 from gpu_management.mig import models as mig
 from gpu_management.rates import models as rates
 
-DECLARED = (auth, events, devices, mig, rates, allocations, costs)
+DECLARED = (auth, events, cluster, devices, mig, rates, allocations, costs)
 METADATA = Base.metadata
