@@ -135,16 +135,20 @@ def show_devices(
     cut = [row.id for row in rows if row.mig_enabled]
     holders = _holders(session, held, principal=principal)
     summaries = _summaries(session, cut)
-    return [
-        device_fields(row)
-        | {"allocations": holders.get(row.id, []), "mig_summary": summaries.get(row.id)}
-        for row in rows
-    ]
+    shown = []
+    for row in rows:
+        fields = device_fields(row)
+        pk = fields["id"]
+        fields["allocations"] = holders.get(pk, [])
+        fields["mig_summary"] = summaries.get(pk)
+        shown.append(fields)
+    return shown
 
 
 def device_fields(row: AnyRow) -> dict[str, Any]:
     """Return the fields of one device without holders and slices."""
-    fields: dict[str, Any] = dict(zip(_DEVICE_KEYS, row, strict=False)) | _UNMEASURED
+    fields: dict[str, Any] = dict(zip(_DEVICE_KEYS, row, strict=False))
+    fields.update(_UNMEASURED)
     state, held_milli = fields["state"], fields["held_milli"]
     is_ready = state is DeviceState.READY
     fields["status"] = status_of(state, mig_enabled=fields["mig_enabled"], held_milli=held_milli)
