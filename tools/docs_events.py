@@ -13,11 +13,19 @@ SOURCE = ROOT / "src" / "gpu_management"
 _ALLOCATION: Final = (
     "allocationId phase namespace podName teamId nodeName allocatedResource costPerHour message"
 )
+_BUDGET: Final = (
+    "budgetId scope scopeName unit currency period mark amount spent projected periodEnd"
+)
 _DEVICE: Final = "deviceId state reason modelId"
 KINDS: Final = {
     "allocation.created": ("allocation", "An allocation holds its GPUs.", _ALLOCATION),
     "allocation.queued": ("allocation", "Nothing fits now; the request waits.", _ALLOCATION),
     "allocation.expiring": ("allocation", "It ends in a quarter of an hour.", _ALLOCATION),
+    "allocation.cost-limit": (
+        "allocation",
+        "It has used four fifths of its cost limit, or reaches it in a quarter of an hour.",
+        _ALLOCATION,
+    ),
     "allocation.extended": ("allocation", "It may run longer.", _ALLOCATION),
     "allocation.released": ("allocation", "Its GPUs are free again.", _ALLOCATION),
     "allocation.failed": ("allocation", "It could not be served; it waited in vain.", _ALLOCATION),
@@ -31,6 +39,8 @@ KINDS: Final = {
     ),
     "device.failure": ("device", "A GPU failed.", _DEVICE),
     "mig.changed": ("device", "MIG mode or the layout of a GPU changed.", "deviceId migEnabled"),
+    "budget.threshold": ("budget", "A share of a budget is spent.", _BUDGET),
+    "budget.run-rate": ("budget", "At its pace, a period will pass its budget.", _BUDGET),
     "rate.set": (
         "model",
         "A price was set.",

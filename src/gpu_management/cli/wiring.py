@@ -17,7 +17,13 @@ from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
 from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
 from gpu_management.controller.leader import Leader
-from gpu_management.controller.loops import Job, Loops, allocation_jobs
+from gpu_management.controller.loops import (
+    Job,
+    Loops,
+    allocation_jobs,
+    budget_jobs,
+    limit_job,
+)
 from gpu_management.core.cache import Cache
 from gpu_management.core.clock import Clock, utc_now
 from gpu_management.core.database import Database, open_database
@@ -165,8 +171,20 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
         expiry_seconds=settings.scheduling.expiry_seconds,
         queue_seconds=settings.scheduling.queue_seconds,
     )
-    loops = Loops(clock, Leader(database), [*jobs, *auth_work])
+    money = _money_jobs(settings, database, purse, keeper)
+    loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
     return Process(settings, database, office, security, create_app(parts), loops, clock)
+
+
+def _money_jobs(
+    settings: Settings, database: Database, purse: Purse, keeper: rates.BookKeeper
+) -> list[Job]:
+    """Return the jobs of budgets and of cost limits."""
+    timers = settings.scheduling
+    limit = limit_job(
+        database, keeper, currency=settings.billing.currency, seconds=timers.expiry_seconds
+    )
+    return [limit, *budget_jobs(database, purse, seconds=timers.budgets_seconds)]
 
 
 def _parts(

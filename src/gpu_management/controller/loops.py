@@ -16,6 +16,9 @@ from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
 from gpu_management.core.problems import Problem
+from gpu_management.costs import limits, notices
+from gpu_management.costs.budgets import Purse
+from gpu_management.rates.service import BookKeeper
 
 log = get_logger(__name__)
 
@@ -23,6 +26,8 @@ JOB_SECONDS = Histogram("gpu_management_job_seconds", "Time of one run of a job.
 JOB_FAILURES = Counter("gpu_management_job_failures", "Runs of a job that failed.", ["job"])
 _MOST_PER_RUN = 200
 """Queued requests that one run places at most; the next run goes on."""
+_SUMS_SECONDS = 10
+"""Sums of budgets are younger than what a request would count again itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +105,37 @@ def allocation_jobs(
     return [
         Job("allocations-expire", expiry_seconds, end),
         Job("allocations-queue", queue_seconds, queue),
+    ]
+
+
+def limit_job(database: Database, keeper: BookKeeper, *, currency: str, seconds: float) -> Job:
+    """Return the job that ends what has reached its cost limit."""
+
+    def look(now: datetime) -> None:
+        with database.read() as session:
+            found = limits.near(session, keeper.book(session), now=now)
+        if found:
+            with database.write() as session:
+                limits.enforce(session, found, currency=currency, now=now)
+
+    return Job("allocations-cost-limit", seconds, look)
+
+
+def budget_jobs(database: Database, purse: Purse, *, seconds: float) -> list[Job]:
+    """Return the jobs of budgets: sums ready for the next request, and warnings."""
+
+    def warn(now: datetime) -> None:
+        snapshot = purse.tally.refresh(now=now)
+        with database.read() as session:
+            found = notices.due(session, snapshot, now=now)
+        if found:
+            with database.write() as session:
+                notices.give(session, purse, found, now=now)
+
+    def count(now: datetime) -> None:
+        purse.tally.refresh(now=now)
+
+    return [
+        Job("budget-sums", _SUMS_SECONDS, count, everywhere=True),
+        Job("budget-warnings", seconds, warn),
     ]

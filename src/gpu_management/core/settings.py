@@ -191,6 +191,9 @@ class Scheduling(Section):
 
     expiry_seconds: Seconds = Field(5, ge=1, description="Between looks for expired allocations.")
     queue_seconds: Seconds = Field(2, ge=1, description="Between looks at the waiting queue.")
+    budgets_seconds: Seconds = Field(
+        30, ge=1, description="Between looks at budgets, to warn about them."
+    )
     api_keys_seconds: Seconds = Field(
         10, ge=1, description="Between looks for changed API key files."
     )
