@@ -223,11 +223,11 @@ class GPUManagementClient(Transport):
 
     def list_rates(self, **filters: object) -> list[Json]:
         """Return the price book."""
-        return self._list(f"{_GPU}/cost/rates", **filters)
+        return self._list(f"{_GPU}/rates", **filters)
 
     def set_rate(self, rate: Json) -> Json:
         """Set a price from a moment on."""
-        return self._object("POST", f"{_GPU}/cost/rates", body=rate)
+        return self._object("POST", f"{_GPU}/rates", body=rate)
 
     def list_events(self, **filters: object) -> list[Json]:
         """Return past events, newest first."""

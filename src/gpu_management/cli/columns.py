@@ -160,14 +160,26 @@ LAYOUTS = (
     Column("LAYOUT", lambda row, _view: _layout(row.get("layout") or ())),
 )
 RATES = (
+    num("ID", lambda row: str(row.get("id"))),
     col("MODEL", "modelId"),
-    col("PROFILE", "profileName"),
+    Column("PART", lambda row, _view: str(row.get("profileName") or row.get("kind"))),
+    col("CLUSTER", "clusterName", rank=2),
+    col("POOL", "nodePool", rank=1),
     num("PRICE/H", lambda row: text.money(row.get("costPerHour"), digits=4)),
-    col("CURRENCY", "currency", rank=2),
+    col("STATE", "state"),
     when("FROM", "effectiveFrom", rank=1),
-    col("SOURCE", "source", rank=3),
-    col("NOTE", "note", rank=5),
-    col("BY", "createdBy", rank=4),
+    col("CURRENCY", "currency", rank=3),
+    col("SOURCE", "source", rank=4),
+    col("NOTE", "note", rank=6),
+    col("BY", "createdBy", rank=5),
+)
+UNPRICED = (
+    col("MODEL", "modelId"),
+    Column("PART", lambda row, _view: str(row.get("profileName") or "card")),
+    col("CLUSTER", "clusterName", rank=1),
+    col("POOL", "nodePool"),
+    num("COUNT", lambda row: str(row.get("count"))),
+    when("PRICED FROM", "pricedFrom", rank=2),
 )
 KEYS = (
     col("KEY", "keyId"),

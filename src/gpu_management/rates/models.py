@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,6 +17,22 @@ SHARE = "share"
 
 ANYWHERE = "*"
 """Stands for every cluster, or every node pool."""
+
+
+class RateKind(StrEnum):
+    """What a price is for."""
+
+    CARD = "card"
+    PROFILE = "profile"
+    SHARE = "share"
+
+
+class RateState(StrEnum):
+    """Where a price stands on the line of time."""
+
+    PLANNED = "planned"
+    IN_FORCE = "inForce"
+    PAST = "past"
 
 
 class Rate(Base):

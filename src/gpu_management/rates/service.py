@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, and_, func, insert, select
 from sqlalchemy.orm import Session
 
 from gpu_management.auth import service as auth
@@ -18,8 +18,14 @@ from gpu_management.devices.models import Model
 from gpu_management.events import service as events
 from gpu_management.mig.geometry import load_geometries
 from gpu_management.rates.book import Book, BookRow
-from gpu_management.rates.errors import RateExists, RateInvalid
-from gpu_management.rates.models import WHOLE_CARD, Rate
+from gpu_management.rates.errors import (
+    RateChanged,
+    RateExists,
+    RateInForce,
+    RateInvalid,
+    RateNotFound,
+)
+from gpu_management.rates.models import ANYWHERE, SHARE, WHOLE_CARD, Rate
 from gpu_management.rates.pricing import SliceRule, list_prices
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,14 +97,46 @@ def read_book(session: Session, *, rule: SliceRule = SliceRule.DOMINANT_SHARE) -
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a price is for: a model or a part of it, and where."""
+
+    model_id: str
+    profile_name: str = WHOLE_CARD
+    cluster_name: str = ANYWHERE
+    node_pool: str = ANYWHERE
+
+    def __str__(self) -> str:
+        """Name it as people would."""
+        part = {WHOLE_CARD: "card", SHARE: "shares"}.get(self.profile_name, self.profile_name)
+        places = [("cluster", self.cluster_name), ("node pool", self.node_pool)]
+        where = "".join(f" in {kind} {name}" for kind, name in places if name != ANYWHERE)
+        return f"{self.model_id} {part}{where}"
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
-    """A price to set: of a model, or of one of its MIG profiles; from now, or from a moment."""
+    """A price to set: of a model, one of its MIG profiles or its shares; from now or a moment.
+
+    `based_on` is the id of the newest row of the same subject that the editor saw, 0 for none;
+    `at_most` is the highest price that is taken for meant.
+    """
 
     model_id: str
     cost_per_hour: Decimal
     profile_name: str | None = None
     effective_from: datetime | None = None
     note: str | None = None
+    cluster_name: str = ANYWHERE
+    node_pool: str = ANYWHERE
+    based_on: int | None = None
+    at_most: Decimal | None = None
+
+    @property
+    def subject(self) -> Subject:
+        """Return what is priced, and where."""
+        return Subject(
+            self.model_id, self.profile_name or WHOLE_CARD, self.cluster_name, self.node_pool
+        )
 
 
 def set_rate(session: Session, price: Price, *, principal: Principal, now: datetime) -> Rate:
@@ -106,18 +144,24 @@ def set_rate(session: Session, price: Price, *, principal: Principal, now: datet
 
     Raises:
         ModelNotFound: no such model.
-        RateInvalid: an unknown profile, or a moment that has passed.
+        RateInvalid: an unknown profile, a moment that has passed, or a price beyond `at_most`.
+        RateChanged: the newest price of the subject is not the one the editor saw.
         RateExists: there is a price from that very moment.
     """
     check(principal, Permission.RATES_WRITE)
-    model = library.find_model(session, price.model_id)
-    if price.profile_name is not None:
-        _check_profile(model, price.profile_name)
+    subject = price.subject
+    model = _lock_model(session, subject.model_id)
+    if subject.profile_name not in {WHOLE_CARD, SHARE}:
+        check_profile(model, subject.profile_name)
+    _check_amount(price)
     since = _since(price.effective_from, now)
-    _check_vacant(session, price.model_id, price.profile_name, since)
+    _check_seen(session, price)
+    _check_vacant(session, subject, since)
     rate = Rate(
-        model_id=price.model_id,
-        profile_name=price.profile_name or WHOLE_CARD,
+        model_id=subject.model_id,
+        profile_name=subject.profile_name,
+        cluster_name=subject.cluster_name,
+        node_pool=subject.node_pool,
         cost_per_hour=price.cost_per_hour,
         effective_from=since,
         source="set",
@@ -127,27 +171,75 @@ def set_rate(session: Session, price: Price, *, principal: Principal, now: datet
     )
     session.add(rate)
     session.flush()
-    _tell(session, rate, principal=principal, now=now)
+    _tell(session, "rate.set", rate, principal=principal, now=now)
     return rate
 
 
-def _tell(session: Session, rate: Rate, *, principal: Principal, now: datetime) -> None:
-    data = {
+def withdraw(session: Session, rate_id: int, *, principal: Principal, now: datetime) -> None:
+    """Take back a price whose moment has not come; nothing was charged by it.
+
+    Raises:
+        RateNotFound: no such row.
+        RateInForce: its moment has come.
+    """
+    check(principal, Permission.RATES_WRITE)
+    model_id = session.scalar(select(Rate.model_id).where(Rate.id == rate_id))
+    if model_id is not None:
+        _lock_model(session, model_id)
+    rate = session.get(Rate, rate_id)
+    if rate is None:
+        raise RateNotFound(f"no rate has the id {rate_id}; it may have been withdrawn")
+    if rate.effective_from <= now:
+        raise RateInForce(
+            f"rate {rate_id} of {subject_of(rate)} holds since {rate.effective_from.isoformat()};"
+            " what has begun stays, so set a new rate from now on"
+        )
+    _tell(session, "rate.withdrawn", rate, principal=principal, now=now)
+    session.delete(rate)
+    session.flush()
+
+
+def subject_of(rate: Rate) -> Subject:
+    """Return what a row prices."""
+    return Subject(rate.model_id, rate.profile_name, rate.cluster_name, rate.node_pool)
+
+
+def rows_of(subject: Subject) -> ColumnElement[bool]:
+    """Return the condition for the rows that price exactly this."""
+    return and_(
+        Rate.model_id == subject.model_id,
+        Rate.profile_name == subject.profile_name,
+        Rate.cluster_name == subject.cluster_name,
+        Rate.node_pool == subject.node_pool,
+    )
+
+
+def _lock_model(session: Session, model_id: str) -> Model:
+    """Find a model and keep others from pricing it until commit (SQLite has one writer anyway)."""
+    session.execute(select(Model.model_id).where(Model.model_id == model_id).with_for_update())
+    return library.find_model(session, model_id)
+
+
+def _tell(session: Session, kind: str, rate: Rate, *, principal: Principal, now: datetime) -> None:
+    shown = {
         "modelId": rate.model_id,
         "profileName": None if rate.profile_name == WHOLE_CARD else rate.profile_name,
+        "clusterName": None if rate.cluster_name == ANYWHERE else rate.cluster_name,
+        "nodePool": None if rate.node_pool == ANYWHERE else rate.node_pool,
         "costPerHour": float(rate.cost_per_hour),
         "effectiveFrom": wire_time(rate.effective_from),
     }
     events.record(
-        session, "rate.set", subject_kind="model", subject_id=rate.model_id, data=data, now=now
+        session, kind, subject_kind="model", subject_id=rate.model_id, data=shown, now=now
     )
     auth.record(
         session,
         principal,
-        action="rate.set",
+        action=kind,
         target_kind="rate",
         target_id=str(rate.id),
-        after=data,
+        before=shown if kind == "rate.withdrawn" else None,
+        after=shown if kind == "rate.set" else None,
         now=now,
     )
 
@@ -167,7 +259,25 @@ def _since(effective_from: datetime | None, now: datetime) -> datetime:
     return since
 
 
-def _check_profile(model: Model, profile_name: str) -> None:
+def _check_amount(price: Price) -> None:
+    if price.at_most is not None and price.cost_per_hour > price.at_most:
+        message = (
+            f"{price.cost_per_hour} an hour is more than {price.at_most}, the highest price that"
+            " can be set; is the decimal point in its place? If it is,"
+            " raise billing.max-rate-per-hour"
+        )
+        raise RateInvalid(
+            message,
+            errors=[FieldError("costPerHour", "max", message, float(price.cost_per_hour))],
+        )
+
+
+def check_profile(model: Model, profile_name: str) -> None:
+    """Refuse a profile that the model does not have.
+
+    Raises:
+        RateInvalid: the sentence names those it has.
+    """
     geometry = load_geometries().get(model.mig_geometry or "")
     if geometry is None or geometry.find(profile_name) is None:
         names = ", ".join(p.name for p in geometry.profiles) if geometry else "none"
@@ -177,16 +287,27 @@ def _check_profile(model: Model, profile_name: str) -> None:
         )
 
 
-def _check_vacant(
-    session: Session, model_id: str, profile_name: str | None, since: datetime
-) -> None:
-    query = select(Rate.id).where(
-        Rate.model_id == model_id,
-        Rate.profile_name == (profile_name or WHOLE_CARD),
-        Rate.effective_from == since,
+def _check_seen(session: Session, price: Price) -> None:
+    if price.based_on is None:
+        return
+    query = select(Rate).where(rows_of(price.subject)).order_by(Rate.id.desc()).limit(1)
+    newest = session.scalars(query).one_or_none()
+    found = 0 if newest is None else newest.id
+    if found == price.based_on:
+        return
+    said = "there is none now"
+    if newest is not None:
+        said = f"the newest is {newest.id}: {newest.cost_per_hour} by {newest.created_by}"
+    raise RateChanged(
+        f"you saw rate {price.based_on or 'none'} of {price.subject}, but {said};"
+        " look at it and decide again",
+        newestId=found,
     )
+
+
+def _check_vacant(session: Session, subject: Subject, since: datetime) -> None:
+    query = select(Rate.id).where(rows_of(subject), Rate.effective_from == since)
     if session.scalar(query) is not None:
         raise RateExists(
-            f"{model_id} {profile_name or 'card'} already has a rate from {since.isoformat()};"
-            " choose a later second"
+            f"{subject} already has a rate from {since.isoformat()}; choose a later second"
         )
