@@ -82,10 +82,12 @@ class FakeNvml:
     def nvmlDeviceGetHandleByIndex(self, index: int) -> FakeGpu:
         return self.gpus[index]
 
-    def nvmlDeviceGetUUID(self, gpu: FakeGpu) -> str:
+    def nvmlDeviceGetUUID(self, gpu: Any) -> str:
+        if isinstance(gpu, FakeInstance):
+            return f"MIG-{gpu.gpu_instance_id}"
         if gpu.lost:
             raise FakeError(self.NVML_ERROR_GPU_IS_LOST)
-        return gpu.uuid
+        return str(gpu.uuid)
 
     def nvmlDeviceGetName(self, gpu: FakeGpu) -> str:
         return gpu.name

@@ -41,6 +41,8 @@ class Node:
     readings: list[Reading]
     processes: dict[Target, list[Process]]
     lost: list[int]
+    instances: dict[str, Target]
+    """MIG instances by the UUID that containers know them by."""
 
 
 @contextmanager
@@ -74,10 +76,10 @@ class Nvml:
     def look(self, *, node_name: str) -> Node:
         """Return what the node's GPUs do now."""
         driver = self._try(self._api.nvmlSystemGetDriverVersion)
-        node = Node([], {}, [])
+        node = Node([], {}, [], {})
         for index in range(min(self._api.nvmlDeviceGetCount(), _MOST_GPUS)):
             try:
-                found = self._gpu(index)
+                found = self._gpu(index, node.instances)
             except self._api.NVMLError:
                 node.lost.append(index)
                 continue
@@ -87,12 +89,12 @@ class Nvml:
                 node.processes[reading.target] = processes
         return node
 
-    def _gpu(self, index: int) -> list[tuple[Reading, list[Process]]]:
+    def _gpu(self, index: int, instances: dict[str, Target]) -> list[tuple[Reading, list[Process]]]:
         gpu = self._api.nvmlDeviceGetHandleByIndex(index)
         whole = self._whole(gpu, index)
         return [
             (reading, self._processes(handle, reading.target))
-            for reading, handle in ((whole, gpu), *self._instances(gpu, whole))
+            for reading, handle in ((whole, gpu), *self._instances(gpu, whole, instances))
         ]
 
     def _whole(self, gpu: Any, index: int) -> Reading:
@@ -109,7 +111,9 @@ class Nvml:
         self._read_errors(reading, gpu)
         return reading
 
-    def _instances(self, gpu: Any, whole: Reading) -> Iterator[tuple[Reading, Any]]:
+    def _instances(
+        self, gpu: Any, whole: Reading, by_uuid: dict[str, Target]
+    ) -> Iterator[tuple[Reading, Any]]:
         """Each MIG instance: memory and processes are its own, load is not known to NVML."""
         api = self._api
         mode = self._try(api.nvmlDeviceGetMigMode, gpu)
@@ -129,6 +133,9 @@ class Nvml:
                 energy_mj=whole.energy_mj,
             )
             self._read_memory(reading, handle)
+            uuid = self._try(api.nvmlDeviceGetUUID, handle)
+            if uuid is not None:
+                by_uuid[uuid] = reading.target
             yield reading, handle
 
     def _read_load(self, reading: Reading, gpu: Any) -> None:

@@ -53,6 +53,10 @@ def _packed(reading: Reading) -> dict[str, Any]:
         "values": {key: value for key, value in values.items() if value is not None},
         "xidCounts": {str(code): count for code, count in reading.xid_counts.items()},
         "clockEvents": reading.clock_events,
+        "podUse": [
+            {"podUid": one.pod_uid, "busyPct": one.busy_pct, "memoryMib": one.memory_mib}
+            for one in reading.pod_use
+        ],
     }
 
 

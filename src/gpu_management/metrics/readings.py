@@ -25,6 +25,15 @@ class Target:
     gpu_instance_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PodUse:
+    """How much of a GPU the processes of one pod used: percent busy (None: unknown), memory."""
+
+    pod_uid: str
+    busy_pct: float | None
+    memory_mib: float | None
+
+
 @dataclass(slots=True)
 class Reading:
     """Everything one scrape told about a target.
@@ -77,6 +86,8 @@ class Reading:
     """Errors by XID code in the exporter's last window (5 minutes by default)."""
     clock_events: dict[str, float] = field(default_factory=dict)
     """Times the clock was held back, by reason, in the same window."""
+    pod_use: list[PodUse] = field(default_factory=list)
+    """By pod, from process statistics; empty where processes cannot be seen."""
 
     @property
     def utilization_pct(self) -> float | None:
