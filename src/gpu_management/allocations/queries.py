@@ -101,6 +101,15 @@ def effective() -> ColumnElement[bool]:
 
 def hold_facts() -> AnySelect:
     """Return the query of holds that count, with what prices them and who pays."""
+    return _facts().where(effective())
+
+
+def hold_facts_of_any() -> AnySelect:
+    """Return the same query of all holds; `is_effective` tells those that count."""
+    return _facts().add_columns(effective().label("is_effective"))
+
+
+def _facts() -> AnySelect:
     return (
         select(
             Hold.id,
@@ -123,7 +132,6 @@ def hold_facts() -> AnySelect:
         .join(Device, Device.id == Hold.device_id)
         .join(Model, Model.model_id == Device.model_id)
         .outerjoin(Allocation, Allocation.allocation_id == Hold.allocation_id)
-        .where(effective())
     )
 
 

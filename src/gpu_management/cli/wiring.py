@@ -22,6 +22,7 @@ from gpu_management.controller.loops import (
     Loops,
     allocation_jobs,
     budget_jobs,
+    closing_job,
     limit_job,
 )
 from gpu_management.core.cache import Cache
@@ -30,15 +31,18 @@ from gpu_management.core.database import Database, open_database
 from gpu_management.core.http import Runtime
 from gpu_management.core.schema import upgrade, wait_for_others
 from gpu_management.core.settings import Settings, auth_enforced
+from gpu_management.core.settings_items import SettingsError
 from gpu_management.costs.admission import admission
 from gpu_management.costs.budgets import Purse
 from gpu_management.costs.service import Desk
 from gpu_management.costs.tally import Tally
+from gpu_management.costs.currency import OtherCurrency
+from gpu_management.costs.currency import settle as settle_currency
 from gpu_management.devices import library
 from gpu_management.devices import service as devices
 from gpu_management.mig import service as mig
 from gpu_management.rates import service as rates
-from gpu_management.rates.pricing import SliceRule
+from gpu_management.rates.pricing import LIST_CURRENCY, SliceRule
 
 _WRITERS_ON_POSTGRES = 2
 """Requests of one replica that write at once: one decides under the lock, the next gets ready."""
@@ -92,8 +96,14 @@ def open_from(settings: Settings) -> Database:
     return database
 
 
-def prepare(database: Database, cluster_name: str, clock: Clock) -> None:
-    """Migrate the database and write what every installation starts with."""
+def prepare(
+    database: Database, cluster_name: str, clock: Clock, *, currency: str = LIST_CURRENCY
+) -> None:
+    """Migrate the database and write what every installation starts with.
+
+    Raises:
+        SettingsError: the amounts of the database are of another currency.
+    """
     upgrade(database)
     now = clock()
     with database.write() as session:
@@ -102,7 +112,11 @@ def prepare(database: Database, cluster_name: str, clock: Clock) -> None:
         library.seed_catalog(session)
         session.flush()
         mig.seed_profiles(session)
-        rates.seed_list_prices(session, now=now)
+        try:
+            settle_currency(session, currency)
+        except OtherCurrency as other:
+            raise SettingsError([f"billing.currency: {other}"]) from other
+        rates.seed_list_prices(session, now=now, currency=currency)
 
 
 def security_of(settings: Settings, database: Database) -> tuple[Security, list[Job]]:
@@ -148,9 +162,10 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
 
     Raises:
         DatabaseUnreachable: the database did not answer.
+        SettingsError: the database does not fit the settings.
     """
     database = open_from(settings)
-    prepare(database, settings.cluster.name, clock)
+    prepare(database, settings.cluster.name, clock, currency=settings.billing.currency)
     keeper = rates.BookKeeper(SliceRule(settings.billing.slice_rule))
     tally = Tally(database, keeper, ZoneInfo(settings.billing.timezone))
     purse = Purse(tally, settings.cluster.name, settings.billing.currency)
@@ -172,6 +187,7 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
         queue_seconds=settings.scheduling.queue_seconds,
     )
     money = _money_jobs(settings, database, purse, keeper)
+    money.append(closing_job(database, parts.desk))
     loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
     return Process(settings, database, office, security, create_app(parts), loops, clock)
 

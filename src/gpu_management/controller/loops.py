@@ -16,8 +16,10 @@ from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
 from gpu_management.core.problems import Problem
+from gpu_management.costs import jobs as costs
 from gpu_management.costs import limits, notices
 from gpu_management.costs.budgets import Purse
+from gpu_management.costs.service import Desk
 from gpu_management.rates.service import BookKeeper
 
 log = get_logger(__name__)
@@ -28,6 +30,9 @@ _MOST_PER_RUN = 200
 """Queued requests that one run places at most; the next run goes on."""
 _SUMS_SECONDS = 10
 """Sums of budgets are younger than what a request would count again itself."""
+_CLOSING_SECONDS = 60
+_MOST_BATCHES = 20
+"""Batches of days that one run closes at most; each is a transaction of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +144,19 @@ def budget_jobs(database: Database, purse: Purse, *, seconds: float) -> list[Job
         Job("budget-sums", _SUMS_SECONDS, count, everywhere=True),
         Job("budget-warnings", seconds, warn),
     ]
+
+
+def closing_job(database: Database, desk: Desk) -> Job:
+    """Return the job that closes the days of the ledger."""
+
+    def close(now: datetime) -> None:
+        for _ in range(_MOST_BATCHES):
+            with database.read() as session:
+                if not costs.has_days_to_close(session, desk, now=now):
+                    return
+            with database.write() as session:
+                closed = costs.close_days(session, desk, now=now)
+            if not closed:
+                return
+
+    return Job("costs-close-days", _CLOSING_SECONDS, close)

@@ -88,11 +88,10 @@ class Life:
     def clip(self, span: Span) -> Span:
         """Return the part of `span` in which the GPU was there.
 
-        Clocks differ: a hold or a state may reach over the moment at which a GPU joined or left.
+        Clocks differ: a hold may reach over the moment at which a GPU joined or left.
         """
-        known: list[Held | Standing] = [*self.holds, *self.standings]
-        since = min([self.since, *(one.since for one in known)])
-        ends = [self.until, *(one.until for one in known)]
+        since = min([self.since, *(hold.since for hold in self.holds)])
+        ends = [self.until, *(hold.until for hold in self.holds)]
         until = span[1] if self.until is None else max(end for end in ends if end is not None)
         return max(since, span[0]), min(until, span[1])
 
@@ -153,6 +152,7 @@ class Buckets:
 
 
 _PARTS = tuple(part.name for part in fields(Buckets))
+_NOTHING = Buckets()
 
 
 def buckets(life: Life, days: Sequence[int], span: Span) -> Buckets:
@@ -164,7 +164,8 @@ def buckets(life: Life, days: Sequence[int], span: Span) -> Buckets:
     for opens, closes in pairwise(days):
         since, until = max(opens, span[0]), min(closes, span[1])
         if since < until:
-            found += _since(life, opens, until) - _since(life, opens, since)
+            found += _since(life, opens, until)
+            found -= _since(life, opens, since) if since > opens else _NOTHING
     return found
 
 

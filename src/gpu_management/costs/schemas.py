@@ -23,6 +23,41 @@ class DayCost(WireModel):
     cost: Amount
 
 
+class Bucket(WireModel):
+    """One of the five places where GPU time goes, and what it is worth."""
+
+    gpu_hours: float
+    gpu_milli_seconds: int = Field(description="Thousandths of a GPU times seconds, exactly.")
+    cost: Amount
+
+
+class Buckets(WireModel):
+    """Where GPU time went. The five and `tariffAdjustment` sum to `cardCost`, to the millionth.
+
+    Used, idle and unattributed are what was charged; free and unavailable are at the card's price.
+    """
+
+    used: Bucket
+    idle: Bucket
+    unattributed: Bucket = Field(description="Held, but not measured.")
+    free: Bucket
+    unavailable: Bucket
+    tariff_adjustment: Amount = Field(
+        description="The card's price less what slices and shares are charged for it."
+    )
+    gpu_hours: float
+    gpu_milli_seconds: int
+    card_cost: Amount = Field(description="All of the time at the card's price.")
+    unpriced_gpu_hours: float = Field(description="Of all of the time, without a card price.")
+
+
+class Trend(WireModel):
+    """The window beside the one of the same length before it."""
+
+    previous_cost: Amount
+    change_pct: float | None = Field(description="Null where nothing was spent before.")
+
+
 class Analysis(WireModel):
     """Spending of a window; every grouping sums to the total."""
 
@@ -30,7 +65,8 @@ class Analysis(WireModel):
     currency: str
     total_cost: Amount
     gpu_hours: float = Field(description="GPU-hours held, shares and slices counted as parts.")
-    unpriced_gpu_hours: float = Field(description="Of these, on models without a price.")
+    unpriced_gpu_hours: float = Field(description="Of these, without a price.")
+    unpriced_by_model: dict[str, float] = Field(description="The same by model, where any.")
     daily_average: Amount
     projected_monthly: Amount = Field(description="The daily average times 30.")
     by_team: dict[str, Amount]
@@ -38,4 +74,103 @@ class Analysis(WireModel):
     by_namespace: dict[str, Amount]
     by_model: dict[str, Amount]
     by_workload_type: dict[str, Amount]
+    by_cluster: dict[str, Amount]
+    by_node: dict[str, Amount]
     daily_series: list[DayCost]
+    trend: Trend
+    idle_cost: Amount | None = Field(description="Held and measured idle; null while unmeasured.")
+    unallocated_cost: Amount | None = Field(
+        description="Free time at the card's price; null for those who see one team."
+    )
+    buckets: Buckets | None = Field(
+        description="Where the fleet's time went; null for those who see one team."
+    )
+
+
+class CostRow(WireModel):
+    """What one group cost; a dimension that was not asked for is null, as is an unknown value."""
+
+    team: str | None
+    user: str | None
+    namespace: str | None
+    model: str | None
+    workload_type: str | None
+    cluster: str | None
+    node: str | None
+    allocation: str | None
+    day: date | None
+    month: str | None
+    cost: Amount
+    gpu_hours: float
+    gpu_milli_seconds: int
+    unpriced_gpu_hours: float
+    card_cost: Amount = Field(description="The same physical amount at the card's own price.")
+
+
+class BucketRow(Buckets):
+    """Where the time of one group of GPUs went."""
+
+    model: str | None
+    node: str | None
+    cluster: str | None
+    day: date | None
+    month: str | None
+
+
+class Stretch(WireModel):
+    """A part of a GPU's life in which nothing changed."""
+
+    start: Moment
+    end: Moment
+    state: str
+    reason: str | None
+    held_milli: int
+    allocations: list[str] = Field(description="What held it, oldest first.")
+    rate_per_hour: Amount | None = Field(description="Of the whole card, then.")
+
+
+class DeviceLedger(WireModel):
+    """A GPU's timeline over a window, and where its time went."""
+
+    device_id: str
+    model: str
+    cluster: str
+    node: str
+    period: Period
+    currency: str
+    buckets: Buckets
+    timeline: list[Stretch]
+
+
+class HoldCost(WireModel):
+    """What one hold of an allocation cost."""
+
+    hold_id: int
+    device_id: str
+    profile_name: str | None
+    gpu_milli: int
+    start: Moment
+    end: Moment | None
+    corrects_hold_id: int | None = Field(description="The hold that this row replaces.")
+    gpu_hours: float
+    cost: Amount | None
+
+
+class AllocationCost(WireModel):
+    """What an allocation cost so far, and what it will have cost at its end."""
+
+    allocation_id: str
+    currency: str
+    as_of: Moment
+    cost_so_far: Amount | None = Field(description="Null where a part has no price.")
+    gpu_hours: float
+    cost_per_hour: Amount | None = Field(description="Now; null once it ended.")
+    expires_at: Moment | None
+    projected_cost: Amount | None = Field(
+        description="At `expiresAt`, at prices known now; null without an end."
+    )
+    cost_limit: Amount | None
+    limit_reached_at: Moment | None = Field(
+        description="When its cost will pass `costLimit`, at prices known now."
+    )
+    holds: list[HoldCost]

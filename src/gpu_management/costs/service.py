@@ -1,6 +1,5 @@
-"""Spending over a window: every hold's pieces by day, added up along any dimension."""
+"""Spending: of a window, along every dimension, and as the guide's clients read it."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -8,20 +7,25 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations.models import Allocation, Hold
-from gpu_management.allocations.queries import priced, scoped
-from gpu_management.auth.access import Permission
-from gpu_management.auth.principals import Principal
+from gpu_management.allocations.queries import hold_facts, priced, scoped
+from gpu_management.auth.access import visible_team
 from gpu_management.core.clock import whole_second
-from gpu_management.core.database import MICROS, AnyRow
+from gpu_management.core.database import AnyRow
+from gpu_management.costs import shaping
+from gpu_management.costs.capacity import buckets_by
+from gpu_management.costs.closed_rows import Terms
 from gpu_management.costs.days import day_start, next_day
+from gpu_management.costs.grouping import Added, Dimension, Question, added_up
 from gpu_management.costs.meter import Meter
-from gpu_management.devices.models import Device, Model
+from gpu_management.costs.queries import overlapping
+from gpu_management.costs.reader import Reader
+from gpu_management.costs.shaping import money
 from gpu_management.rates.book import Book
 from gpu_management.rates.service import BookKeeper
+
+__all__ = ["Desk", "Piece", "Reader", "Window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,10 @@ class Desk:
         """Give the desk a meter of its own."""
         object.__setattr__(self, "meter", Meter(self.zone, self.keeper))
 
+    def terms(self, session: Session) -> Terms:
+        """Return what closed days are made with now."""
+        return Terms(self.zone, self.keeper.book(session))
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -44,14 +52,6 @@ class Window:
 
     since: datetime
     until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who asks, and under which permission: it limits the rows (SEC-12)."""
-
-    principal: Principal
-    permission: Permission = Permission.COST_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +74,7 @@ def pieces(
 ) -> Iterator[Piece]:
     """Yield every hold's cost per day within a window; pieces add up to the whole."""
     since, until = window.since, window.until
-    query = (
-        select(
-            Hold.milli,
-            Hold.profile_name,
-            Hold.node_pool,
-            Hold.started_at,
-            Hold.ended_at,
-            Device.cluster_name,
-            Device.model_id,
-            Model.mig_geometry,
-            Allocation.team_id,
-            Allocation.user_id,
-            Allocation.namespace,
-            Allocation.workload_type,
-        )
-        .join(Device, Device.id == Hold.device_id)
-        .join(Model, Model.model_id == Device.model_id)
-        .join(Allocation, Allocation.allocation_id == Hold.allocation_id)
-        .where(Hold.started_at < until, or_(Hold.ended_at.is_(None), Hold.ended_at > since))
-    )
+    query = hold_facts().where(overlapping(since, until))
     if reader is not None:
         query = scoped(query, reader.principal, reader.permission)
     days = [(day, *_bounds(day, zone, since, until)) for day in _days(since, until, zone)]
@@ -139,86 +120,59 @@ def _bounds(
 def today_and_month(session: Session, desk: Desk, *, now: datetime) -> dict[str, Decimal]:
     """Return what was spent since midnight and since the first of the month."""
     spent = desk.meter.spent(session, now=now)
-    return {"daily_cost": _money(spent.today), "monthly_cost": _money(spent.month)}
-
-
-def analysis(
-    session: Session, desk: Desk, *, days: int, reader: Reader, now: datetime
-) -> dict[str, Any]:
-    """Return the spending of the last `days` days up to now (DTO-13).
-
-    Every grouping sums to the total to the millionth. Time without a price is told apart.
-    """
-    first = now.astimezone(desk.zone).date() - timedelta(days=days - 1)
-    window = Window(day_start(first, desk.zone), whole_second(now))
-    found = _Totals()
-    book = desk.keeper.book(session)
-    for piece in pieces(session, book, desk.zone, window, reader=reader):
-        found.add(piece)
-    return found.shown(desk, window, first=first, days=days)
-
-
-class _Totals:
-    """Sums of pieces along every dimension."""
-
-    _DIMENSIONS = ("team_id", "user_id", "namespace", "model_id", "workload_type")
-
-    def __init__(self) -> None:
-        self.micros = 0
-        self.milli_seconds = 0
-        self.unpriced_milli_seconds = 0
-        self.by_day: dict[date, int] = defaultdict(int)
-        self.by: dict[str, dict[str, int]] = {d: defaultdict(int) for d in self._DIMENSIONS}
-
-    def add(self, piece: Piece) -> None:
-        milli_seconds = piece.seconds * piece.hold.milli
-        self.milli_seconds += milli_seconds
-        if piece.micros is None:
-            self.unpriced_milli_seconds += milli_seconds
-            return
-        self.micros += piece.micros
-        self.by_day[piece.day] += piece.micros
-        for dimension, sums in self.by.items():
-            sums[_name(getattr(piece.hold, dimension))] += piece.micros
-
-    def shown(self, desk: Desk, window: Window, *, first: date, days: int) -> dict[str, Any]:
-        daily = Decimal(self.micros) / days / MICROS
-        hours = Decimal(self.milli_seconds) / 3_600_000
-        unpriced = Decimal(self.unpriced_milli_seconds) / 3_600_000
-        shown = {
-            "period": {
-                "days": days,
-                "start": window.since,
-                "end": window.until,
-                "timezone": desk.zone.key,
-            },
-            "currency": desk.currency,
-            "total_cost": _money(self.micros),
-            "gpu_hours": round(float(hours), 6),
-            "unpriced_gpu_hours": round(float(unpriced), 6),
-            "daily_average": round(daily, 6),
-            "projected_monthly": round(daily * 30, 6),
-            "daily_series": [
-                {"date": day, "cost": _money(self.by_day.get(day, 0))}
-                for day in (first + timedelta(days=n) for n in range(days))
-            ],
-        }
-        names = ("by_team", "by_user", "by_namespace", "by_model", "by_workload_type")
-        for name, sums in zip(names, self.by.values(), strict=True):
-            shown[name] = {key: _money(sums[key]) for key in sorted(sums, key=lambda k: -sums[k])}
-        return shown
-
-
-def _money(micros: int) -> Decimal:
-    return Decimal(micros) / MICROS
-
-
-def _name(value: Any) -> str:
-    if value is None:
-        return "unassigned"
-    return str(getattr(value, "value", value))
+    return {"daily_cost": money(spent.today), "monthly_cost": money(spent.month)}
 
 
 def total_ever(session: Session, desk: Desk, *, now: datetime) -> Decimal:
-    """Return what every hold has cost up to now: it only grows, whoever asks."""
-    return _money(desk.meter.spent(session, now=now).ever)
+    """Return what holds were ever charged up to now; it never falls.
+
+    It counts what was charged: what a correction gave back is not taken off.
+    """
+    return money(desk.meter.spent(session, now=now).ever)
+
+
+def last_days(desk: Desk, days: int, *, now: datetime) -> Window:
+    """Return the window of the last `days` billing days, the present one so far."""
+    first = now.astimezone(desk.zone).date() - timedelta(days=days - 1)
+    return Window(day_start(first, desk.zone), whole_second(now))
+
+
+def analysis(
+    session: Session,
+    desk: Desk,
+    *,
+    days: int | None = None,
+    window: Window | None = None,
+    reader: Reader,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the spending of a window, or of the last `days` (30) days up to now (DTO-13).
+
+    Every grouping sums to the total to the millionth. Time without a price is told apart. Where
+    the fleet's time went is told to those who see every team.
+    """
+    window = window or last_days(desk, days or 30, now=now)
+    terms = desk.terms(session)
+
+    def by(
+        *groups: Dimension, since: datetime = window.since, until: datetime = window.until
+    ) -> Added:
+        return added_up(session, terms, Question(since, until, groups, reader=reader))
+
+    sees_all = visible_team(reader.principal, reader.permission) is None
+    span = (window.since, window.until)
+    fleet = buckets_by(session, terms, span, (Dimension.NODE,)) if sees_all else None
+    before = by(since=window.since - (window.until - window.since), until=window.since)
+    return shaping.analysis(
+        shaping.Findings(
+            currency=desk.currency,
+            zone=desk.zone,
+            since=window.since,
+            until=window.until,
+            payers=by(*shaping.PAYERS),
+            days=by(Dimension.DAY),
+            nodes=by(Dimension.NODE) if fleet is None else None,
+            fleet=fleet,
+            before=before,
+        )
+    )

@@ -1,0 +1,210 @@
+"""The rows of closed days: what holds held and cost on them, and where GPUs' time went."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from gpu_management.core.database import AnyRow, table_of
+from gpu_management.costs import queries
+from gpu_management.costs.days import day_start, next_day
+from gpu_management.costs.ledger import Buckets, buckets
+from gpu_management.costs.models import DayCapacity, DayCost, HoldDay
+from gpu_management.costs.pieces import cut
+from gpu_management.rates.book import Book
+
+HOLD_DAY = ("milli_seconds", "unpriced_milli_seconds", "micros", "card_micros")
+"""What a hold's day adds up."""
+CAPACITY = (
+    "total_milli_seconds",
+    "held_milli_seconds",
+    "free_milli_seconds",
+    "unavailable_milli_seconds",
+    "unpriced_milli_seconds",
+    "card_micros",
+    "charged_micros",
+    "free_micros",
+    "unavailable_micros",
+)
+"""What a day of a node's GPUs of one model adds up."""
+PAYER = ("cluster_name", "team_id", "user_id", "namespace", "model_id", "workload_type")
+"""Who pays and for what: the key of a day's sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What closed days are made with: the billing time zone and the price book."""
+
+    zone: ZoneInfo
+    book: Book
+
+    @property
+    def slice_rule(self) -> str:
+        """Return how slices without a price of their own are priced."""
+        return self.book.rule.value
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How far days are closed; `revision` changes whenever their rows do."""
+
+    until: datetime
+    last_hold_id: int
+    revision: int
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows to append, each a mapping of columns; `facts` are the holds of differences."""
+
+    hold_days: list[dict[str, Any]] = field(default_factory=list)
+    daily: list[dict[str, Any]] = field(default_factory=list)
+    capacity: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[int, AnyRow] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything to append."""
+        return bool(self.hold_days or self.daily or self.capacity)
+
+
+def write(session: Session, rows: Rows) -> bool:
+    """Append rows; say whether there were any."""
+    connection = session.connection()
+    for table, some in (
+        (HoldDay, rows.hold_days),
+        (DayCost, rows.daily),
+        (DayCapacity, rows.capacity),
+    ):
+        if some:
+            connection.execute(insert(table_of(table)), some)
+    return bool(rows)
+
+
+def rows_of(session: Session, terms: Terms, days: Sequence[date]) -> Rows:
+    """Return the rows of days that are closed for the first time."""
+    window = day_start(days[0], terms.zone), next_day(days[-1], terms.zone)
+    pricer = queries.Pricer(terms.book)
+    holds = queries.holds_within(session, *window)
+    bounds = queries.bounds_of(days, terms.zone)
+    rows = Rows()
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for piece in cut([pricer.held(hold) for hold in holds], bounds):
+        hold, day = holds[piece.hold], days[piece.stretch]
+        figures = (piece.milli_seconds, piece.unpriced, piece.micros, piece.card_micros)
+        rows.hold_days.append(hold_day(hold.id, day, figures, is_correction=False))
+        add(sums, (day, *payer(hold)), (1, *figures))
+    rows.daily = [daily(key, figures, is_correction=False) for key, figures in sums.items()]
+    places = capacity(session, terms, days, holds=holds)
+    rows.capacity = [
+        capacity_row(key, figures_of(found), is_correction=False) for key, found in places.items()
+    ]
+    return rows
+
+
+def plain(value: Any) -> Any:
+    """Return the text of an enumerated value, and anything else as it is."""
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def payer(hold: AnyRow) -> tuple[Any, ...]:
+    """Return who pays for a hold and for what: `PAYER`."""
+    return tuple(plain(getattr(hold, name)) for name in PAYER)
+
+
+def add(sums: dict[tuple[Any, ...], list[int]], key: tuple[Any, ...], more: Iterable[int]) -> None:
+    """Add figures to those of a key."""
+    known = sums.get(key)
+    if known is None:
+        sums[key] = list(more)
+        return
+    for place, figure in enumerate(more):
+        known[place] += figure
+
+
+def hold_day(
+    hold_id: int, day: date, figures: Sequence[int], *, is_correction: bool
+) -> dict[str, Any]:
+    """Return a row of `gpu_cost_days`."""
+    return {
+        "hold_id": hold_id,
+        "day": day,
+        **dict(zip(HOLD_DAY, figures, strict=True)),
+        "used_milli_seconds": 0,
+        "idle_milli_seconds": 0,
+        "is_correction": is_correction,
+    }
+
+
+def daily(key: tuple[Any, ...], figures: Sequence[int], *, is_correction: bool) -> dict[str, Any]:
+    """Return a row of `gpu_cost_daily`; the first figure is the number of holds."""
+    return {
+        "day": key[0],
+        **dict(zip(PAYER, key[1:], strict=True)),
+        "holds": figures[0],
+        **dict(zip(HOLD_DAY, figures[1:], strict=True)),
+        "used_milli_seconds": 0,
+        "idle_milli_seconds": 0,
+        "is_correction": is_correction,
+    }
+
+
+Place = tuple[date, str, int, str]
+"""A day, a cluster, a node's row, and a model."""
+
+
+def capacity_row(key: Place, figures: Sequence[int], *, is_correction: bool) -> dict[str, Any]:
+    """Return a row of `gpu_capacity_daily`."""
+    return {
+        **dict(zip(("day", "cluster_name", "node_id", "model_id"), key, strict=True)),
+        **dict(zip(CAPACITY, figures, strict=True)),
+        "is_correction": is_correction,
+    }
+
+
+def figures_of(found: Buckets) -> tuple[int, ...]:
+    """Return the figures of a capacity row."""
+    return (
+        found.total,
+        found.held,
+        found.free,
+        found.unavailable,
+        found.unpriced,
+        found.card_micros,
+        found.charged_micros,
+        found.free_micros,
+        found.unavailable_micros,
+    )
+
+
+def capacity(
+    session: Session,
+    terms: Terms,
+    days: Sequence[date],
+    *,
+    holds: Sequence[AnyRow],
+    span: tuple[datetime, datetime] | None = None,
+    devices: Iterable[int] | None = None,
+) -> dict[Place, Buckets]:
+    """Return where the time of GPUs went by day, node and model, within `span` of the days."""
+    pricer, found = queries.Pricer(terms.book), defaultdict[Place, Buckets](Buckets)
+    for day in days:
+        opens, closes = day_start(day, terms.zone), next_day(day, terms.zone)
+        window = (opens, closes) if span is None else (max(opens, span[0]), min(closes, span[1]))
+        some = [
+            hold
+            for hold in holds
+            if hold.started_at < closes and (hold.ended_at is None or hold.ended_at > opens)
+        ]
+        marks = (queries.second(opens), queries.second(closes))
+        seconds = (queries.second(window[0]), queries.second(window[1]))
+        around = (opens, closes)
+        for device, life in queries.lives(session, pricer, some, window=around, devices=devices):
+            key = (day, device.cluster_name, device.node_id, device.model_id)
+            found[key] += buckets(life, marks, seconds)
+    return found

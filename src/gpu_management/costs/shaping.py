@@ -1,0 +1,171 @@
+"""Give sums of the ledger the shapes that the wire shows. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gpu_management.core.database import MICROS
+from gpu_management.costs.days import day_start
+from gpu_management.costs.grouping import Added, Dimension, Sums
+from gpu_management.costs.ledger import MILLI_SECONDS_PER_HOUR, Buckets
+
+PAYERS = (
+    Dimension.TEAM,
+    Dimension.USER,
+    Dimension.NAMESPACE,
+    Dimension.MODEL,
+    Dimension.WORKLOAD_TYPE,
+    Dimension.CLUSTER,
+)
+"""Asked for together: there are far fewer different payers than holds."""
+_PAYER_FIELDS = (
+    "by_team",
+    "by_user",
+    "by_namespace",
+    "by_model",
+    "by_workload_type",
+    "by_cluster",
+)
+_UNASSIGNED = "unassigned"
+_BUCKETS = ("used", "idle", "unattributed", "free", "unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What an analysis is made of; `fleet` is None for those who see their own team only."""
+
+    currency: str
+    zone: ZoneInfo
+    since: datetime
+    until: datetime
+    payers: Added
+    days: Added
+    nodes: Added | None
+    fleet: Mapping[tuple[Any, ...], Buckets] | None
+    before: Added
+
+
+def money(micros: int) -> Decimal:
+    """Return micros as an amount of the billing currency."""
+    return Decimal(micros) / MICROS
+
+
+def hours(milli_seconds: int) -> float:
+    """Return GPU-hours, to the millionth."""
+    return round(float(Decimal(milli_seconds) / MILLI_SECONDS_PER_HOUR), 6)
+
+
+def analysis(found: Findings) -> dict[str, Any]:
+    """Return the fields of an analysis (DTO-13)."""
+    total = _total(found.payers)
+    series = _series(found)
+    daily = money(total.micros) / max(1, len(series))
+    fleet = None if found.fleet is None else sum(found.fleet.values(), Buckets())
+    return {
+        "period": {
+            "days": len(series),
+            "start": found.since,
+            "end": found.until,
+            "timezone": found.zone.key,
+        },
+        "currency": found.currency,
+        "total_cost": money(total.micros),
+        "gpu_hours": hours(total.milli_seconds),
+        "unpriced_gpu_hours": hours(total.unpriced),
+        "unpriced_by_model": _unpriced(found.payers),
+        "daily_average": round(daily, 6),
+        "projected_monthly": round(daily * 30, 6),
+        **{field: _costs(found.payers, place) for place, field in enumerate(_PAYER_FIELDS)},
+        "by_node": _by_node(found),
+        "daily_series": series,
+        "trend": _trend(total, _total(found.before)),
+        "idle_cost": None,
+        "unallocated_cost": None if fleet is None else money(fleet.free_micros),
+        "buckets": None if fleet is None else buckets(fleet),
+    }
+
+
+def buckets(found: Buckets) -> dict[str, Any]:
+    """Return the five buckets and the tariff adjustment, in GPU-hours and in money.
+
+    Nothing is measured yet: what is held is all unattributed.
+    """
+    worth = {
+        "used": 0,
+        "idle": 0,
+        "unattributed": found.charged_micros,
+        "free": found.free_micros,
+        "unavailable": found.unavailable_micros,
+    }
+    return {
+        **{
+            name: {
+                "gpu_hours": hours(getattr(found, name)),
+                "gpu_milli_seconds": getattr(found, name),
+                "cost": money(worth[name]),
+            }
+            for name in _BUCKETS
+        },
+        "tariff_adjustment": money(found.adjustment_micros),
+        "gpu_hours": hours(found.total),
+        "gpu_milli_seconds": found.total,
+        "card_cost": money(found.card_micros),
+        "unpriced_gpu_hours": hours(found.unpriced),
+    }
+
+
+def _total(found: Added) -> Sums:
+    total = Sums()
+    for sums in found.values():
+        total.add((sums.milli_seconds, sums.unpriced, sums.micros, sums.card_micros))
+    return total
+
+
+def _costs(found: Added, place: int) -> dict[str, Decimal]:
+    """Return the cost by one part of the keys, the largest first; what is unpriced is left out."""
+    costs: dict[str, int] = defaultdict(int)
+    for key, sums in found.items():
+        if sums.milli_seconds > sums.unpriced or sums.micros:
+            costs[_named(key[place])] += sums.micros
+    return {name: money(costs[name]) for name in sorted(costs, key=lambda name: -costs[name])}
+
+
+def _unpriced(found: Added) -> dict[str, float]:
+    """Return the GPU-hours without a price of each model that has any."""
+    held: dict[str, int] = defaultdict(int)
+    for key, sums in found.items():
+        held[key[PAYERS.index(Dimension.MODEL)]] += sums.unpriced
+    return {model: hours(held[model]) for model in sorted(held) if held[model]}
+
+
+def _named(value: Any) -> str:
+    return _UNASSIGNED if value is None else str(value)
+
+
+def _by_node(found: Findings) -> dict[str, Decimal]:
+    if found.nodes is not None:
+        return _costs(found.nodes, 0)
+    charged = {key[0]: sums.charged_micros for key, sums in (found.fleet or {}).items()}
+    order = sorted((name for name in charged if charged[name]), key=lambda name: -charged[name])
+    return {name: money(charged[name]) for name in order}
+
+
+def _series(found: Findings) -> list[dict[str, Any]]:
+    """Return a row for every billing day of the window, also where nothing was spent."""
+    day, rows = found.since.astimezone(found.zone).date(), []
+    while day_start(day, found.zone) < found.until:
+        spent = found.days.get((day,), Sums()).micros
+        rows.append({"date": day, "cost": money(spent)})
+        day += timedelta(days=1)
+    return rows
+
+
+def _trend(total: Sums, before: Sums) -> dict[str, Any]:
+    change = None
+    if before.micros:
+        change = round((total.micros - before.micros) / before.micros * 100, 2)
+    return {"previous_cost": money(before.micros), "change_pct": change}
