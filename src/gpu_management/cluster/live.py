@@ -15,6 +15,7 @@ from gpu_management.cluster.protocol import (
     EvictionDelayed,
     Json,
     Kind,
+    KindUnknown,
     Listed,
     ObjectExists,
     ObjectGone,
@@ -191,6 +192,8 @@ def _translated(deed: str) -> Iterator[None]:
         code = status.code if status.code is not None else refused.response.status_code
         _raise(code, f"{deed}: {status.message}", status.reason, refused)
     except httpx2.HTTPStatusError as refused:
+        if refused.response.status_code == httpx2.codes.NOT_FOUND:  # not even a Status
+            raise KindUnknown(f"{deed}: the cluster does not serve this kind") from refused
         _raise(refused.response.status_code, f"{deed}: {refused}", None, refused)
     except (httpx2.HTTPError, httpx2.StreamError, OSError) as away:
         reason = str(away) or type(away).__name__
@@ -210,6 +213,10 @@ def _raise(code: int, message: str, reason: str | None, cause: Exception) -> NoR
         400: ObjectRefused,
     }
     kind = kinds.get(code, ClusterAway)
+    if code == httpx2.codes.NOT_FOUND and "could not find the requested resource" in message:
+        kind = KindUnknown
+    if code == httpx2.codes.FORBIDDEN and "is being terminated" in message:
+        kind = ObjectGone  # with its namespace
     # An admission policy says 403 or 422 with a reason of its own: the request is at fault.
     if code == httpx2.codes.FORBIDDEN and "ValidatingAdmissionPolicy" in message:
         kind = ObjectRefused

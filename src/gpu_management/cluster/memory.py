@@ -18,6 +18,7 @@ from gpu_management.cluster.protocol import (
     EvictionDelayed,
     Json,
     Kind,
+    KindUnknown,
     Listed,
     ObjectExists,
     ObjectGone,
@@ -155,7 +156,7 @@ class MemoryCluster:
         if (verb, kind) in self.forbidden:
             raise ClusterForbids(f"{verb} {kind.value.plural} is forbidden")
         if kind in self.unknown_kinds:
-            raise ObjectGone(f"the cluster does not know {kind.value.plural}")
+            raise KindUnknown(f"the cluster does not know {kind.value.plural}")
 
     def _find(self, key: _Key) -> dict[str, Any]:
         if key not in self._objects:

@@ -17,7 +17,7 @@ from gpu_management.cluster.protocol import (
     ClusterForbids,
     Json,
     Kind,
-    ObjectGone,
+    KindUnknown,
     VersionTooOld,
 )
 from gpu_management.core.clock import Clock
@@ -96,6 +96,11 @@ class Mirror:
             since, message = min(self._troubles.values())
             return Health(synced, since, message)
 
+    def edition(self, *kinds: Kind) -> int:
+        """Return a number that grows with every change of these kinds, after trimming."""
+        with self._lock:
+            return sum(self._stores[kind].edition for kind in kinds)
+
     def is_known(self, kind: Kind) -> bool:
         """Say whether the cluster has this kind at all."""
         with self._lock:
@@ -116,7 +121,7 @@ class Mirror:
                 wait = FIRST_WAIT_SECONDS
             except VersionTooOld:
                 self._stores[kind].must_list = True
-            except ObjectGone:
+            except KindUnknown:
                 self._none_of(kind)
                 self._stopped.wait(UNKNOWN_KIND_SECONDS)
             except (ClusterAway, ClusterForbids) as trouble:
@@ -185,27 +190,27 @@ class _Store:
         self.things: dict[_Name, Json] = {}
         self.version: str | None = None
         self.must_list = True
+        self.edition = 0
 
     def replace(self, things: Iterable[Json], version: str) -> None:
-        self.things = {}
-        for thing in things:
-            self._put(thing)
+        told = ((_name(thing), self._trimmed(thing)) for thing in things)
+        self.things = {name: kept for name, kept in told if kept is not None}
         self.version = version
         self.must_list = False
+        self.edition += 1
 
     def apply(self, thing: Json, *, is_gone: bool) -> None:
-        if is_gone:
-            self.things.pop(_name(thing), None)
-        else:
-            self._put(thing)
+        name, kept = _name(thing), None if is_gone else self._trimmed(thing)
+        if self.things.get(name) != kept:
+            self.edition += 1
+            if kept is None:
+                self.things.pop(name, None)
+            else:
+                self.things[name] = kept
         self.version = str(thing["metadata"]["resourceVersion"])
 
-    def _put(self, thing: Json) -> None:
-        kept = thing if self.trim is None else self.trim(thing)
-        if kept is None:
-            self.things.pop(_name(thing), None)
-        else:
-            self.things[_name(thing)] = kept
+    def _trimmed(self, thing: Json) -> Json | None:
+        return thing if self.trim is None else self.trim(thing)
 
 
 def _name(thing: Json) -> _Name:

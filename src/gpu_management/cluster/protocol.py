@@ -61,7 +61,11 @@ class ClusterForbids(PermissionError):
 
 
 class ObjectGone(LookupError):
-    """There is no such object, or no such namespace or kind."""
+    """There is no such object, or no such namespace."""
+
+
+class KindUnknown(LookupError):
+    """The cluster does not serve this kind at all: that says nothing about objects of it."""
 
 
 class ObjectExists(ValueError):
@@ -83,7 +87,7 @@ class VersionTooOld(LookupError):
 class Cluster(Protocol):
     """A Kubernetes cluster.
 
-    Every method may raise `ClusterAway` and `ClusterForbids`.
+    Every method may raise `ClusterAway`, `ClusterForbids` and `KindUnknown`.
     """
 
     def ping(self) -> None:
@@ -94,7 +98,7 @@ class Cluster(Protocol):
         """Return every object of a kind.
 
         Raises:
-            ObjectGone: the cluster does not know the kind.
+            KindUnknown: the cluster does not serve the kind.
         """
         ...
 
