@@ -28,7 +28,12 @@ def command(
         loaded = load(config=config, profiles=profiles, environ=os.environ, flags=flags)
         database = wiring.open_from(loaded.settings)
         before, after = upgrade(database)
-        wiring.prepare(database, loaded.settings.cluster.name, utc_now)
+        wiring.prepare(
+            database,
+            loaded.settings.cluster.name,
+            utc_now,
+            currency=loaded.settings.billing.currency,
+        )
     except SettingsError as unusable:
         sys.stderr.write("".join(f"gpuctl migrate: {line}\n" for line in unusable.problems))
         return EXIT_USAGE

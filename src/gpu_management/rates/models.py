@@ -19,6 +19,10 @@ ANYWHERE = "*"
 """Stands for every cluster, or every node pool."""
 
 
+LIST_PRICE = "list-price"
+"""Source of the packaged prices."""
+
+
 class RateKind(StrEnum):
     """What a price is for."""
 

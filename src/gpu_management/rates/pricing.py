@@ -19,6 +19,8 @@ from typing import Any, Final
 from gpu_management.mig.geometry import Geometry, Profile
 
 MICROS: Final = 1_000_000
+LIST_CURRENCY: Final = "USD"
+"""Currency of the packaged list prices."""
 _MILLI_SECONDS_PER_HOUR: Final = 3_600_000
 _HOURS_PER_YEAR: Final = 8_760
 _SECOND: Final = timedelta(seconds=1)

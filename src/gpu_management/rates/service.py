@@ -25,15 +25,20 @@ from gpu_management.rates.errors import (
     RateInvalid,
     RateNotFound,
 )
-from gpu_management.rates.models import ANYWHERE, SHARE, WHOLE_CARD, Rate
-from gpu_management.rates.pricing import SliceRule, list_prices
+from gpu_management.rates.models import ANYWHERE, LIST_PRICE, SHARE, WHOLE_CARD, Rate
+from gpu_management.rates.pricing import LIST_CURRENCY, SliceRule, list_prices
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 """Since when the packaged list prices hold: before anything that can be metered."""
 
 
-def seed_list_prices(session: Session, *, now: datetime) -> int:
-    """Write the packaged list prices that the book does not have yet; return how many."""
+def seed_list_prices(session: Session, *, now: datetime, currency: str = LIST_CURRENCY) -> int:
+    """Write the packaged list prices that the book does not have yet; return how many.
+
+    They are dollars: a book of another currency begins empty.
+    """
+    if currency != LIST_CURRENCY:
+        return 0
     known = set(session.scalars(select(Rate.model_id).where(Rate.effective_from == ALWAYS)))
     rows = [
         {
@@ -41,7 +46,7 @@ def seed_list_prices(session: Session, *, now: datetime) -> int:
             "profile_name": WHOLE_CARD,
             "cost_per_hour": Decimal(price.micros_per_hour) / MICROS,
             "effective_from": ALWAYS,
-            "source": "list-price",
+            "source": LIST_PRICE,
             "note": f"{price.instance} {price.region}, {price.source_date or 'undated'}",
             "created_at": now,
         }
