@@ -97,10 +97,10 @@ class _Blind(Placer):
 
     looks = 0
 
-    def follow(self, session: Any) -> None:
+    def follow(self, session: Any, news: Any) -> None:
         type(self).looks += 1
         if type(self).looks != 1:  # the first time it misses what happened since it started
-            super().follow(session)
+            super().follow(session, news)
 
 
 def test_an_overtaken_request_is_decided_again_and_its_caller_never_knows(house: House) -> None:
@@ -120,7 +120,7 @@ def test_an_overtaken_request_is_decided_again_and_its_caller_never_knows(house:
 class _AlwaysBlind(Placer):
     """A replica that never learns what happened since it started."""
 
-    def follow(self, session: Any) -> None:
+    def follow(self, session: Any, news: Any) -> None:
         """Look away."""
 
     def forget(self) -> None:

@@ -3,22 +3,46 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import bindparam, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, insert, inspect, select
+from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 
 from gpu_management.allocations import conditions as marks
 from gpu_management.allocations.models import Allocation, Hold, HoldKind, HoldSource, Phase
 from gpu_management.allocations.placer import Part, Place
 from gpu_management.core.clock import whole_second
-from gpu_management.core.database import table_of
+from gpu_management.core.database import UtcDateTime, table_of
+from gpu_management.core.trips import send
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
 from gpu_management.mig import service as mig
 from gpu_management.mig.geometry import load_geometries
 
-_WRITE = insert(table_of(Hold))
-_ENDED_AFTER = select(Hold.device_id, Hold.ended_at).where(Hold.ended_at > bindparam("moment"))
+_MOMENT = bindparam("moment", type_=UtcDateTime)
+_LATEST_END = (
+    select(func.max(Hold.ended_at))
+    .where(Hold.device_id == bindparam("of_device"), Hold.ended_at > _MOMENT)
+    .scalar_subquery()
+)
+"""When the hold before ended, if that is after the moment the new one would start."""
+_HOLD = insert(table_of(Hold)).values(started_at=func.coalesce(_LATEST_END, _MOMENT)).inline()
+_ALLOCATION = insert(table_of(Allocation))
+_COLUMNS = tuple(column.key for column in table_of(Allocation).columns)
+
+
+def take_slices(session: Session, place: Place, *, revision: int, now: datetime) -> list[int]:
+    """Take the MIG instances of a decision, carved where need be; return their keys, part by part.
+
+    Raises:
+        StaleDecision: a device or an instance changed since the decision.
+    """
+    return [
+        _take_slice(session, part, revision=revision, now=now)
+        for part in place.parts
+        if part.kind is HoldKind.MIG
+    ]
 
 
 def hold(
@@ -26,34 +50,18 @@ def hold(
     allocation: Allocation,
     place: Place,
     *,
-    cost_per_hour: Decimal | None,
+    slices: Sequence[int],
     revision: int,
     now: datetime,
 ) -> None:
-    """Write the holds of a decision and what they take.
+    """Write, in the open trip, the holds of a decision and what they take; `slices` are taken.
 
     Raises:
-        StaleDecision: a device or an instance changed since the decision.
+        StaleDecision: a device changed since the decision.
     """
-    rows = []
-    names = []
-    starts = _start(session, place, now=now)
     for part in place.parts:
-        instance, name = _take_part(session, part, revision=revision, now=now)
-        names.append(name)
-        rows.append(
-            {
-                "allocation_id": allocation.allocation_id,
-                "device_id": part.device_pk,
-                "mig_instance_id": instance,
-                "open_key": _open_key(part, instance),
-                "kind": part.kind,
-                "source": HoldSource.MANAGED,
-                "milli": part.milli,
-                "profile_name": part.profile,
-                "started_at": starts,
-            }
-        )
+        if part.kind is not HoldKind.MIG:
+            devices.take(session, _grip(part), revision=revision)
     devices.hold_host(
         session,
         place.node_pk,
@@ -61,34 +69,59 @@ def hold(
         memory_mib=allocation.memory_mib,
         revision=revision,
     )
-    _mark_allocated(allocation, place, names, cost=cost_per_hour, now=now)
-    session.add(allocation)
-    session.flush()
-    session.connection().execute(_WRITE, rows)
+    _write(session, allocation)
+    for part, instance in zip(place.parts, slices or (None,) * len(place.parts), strict=True):
+        send(session, _HOLD, _hold_row(allocation, place, part, instance=instance, now=now))
 
 
-def _start(session: Session, place: Place, *, now: datetime) -> datetime:
-    """Return the second a hold starts in: that of `now`, or the later end of a hold before it.
+def _write(session: Session, allocation: Allocation) -> None:
+    """Write a new allocation in the open trip; one that waited is written by its session."""
+    if not inspect(allocation).transient:
+        return
+
+    def known() -> None:
+        for name in _COLUMNS:
+            if name not in allocation.__dict__:
+                set_committed_value(allocation, name, None)
+        make_transient_to_detached(allocation)
+        session.add(allocation)
+
+    send(session, _ALLOCATION, {name: getattr(allocation, name) for name in _COLUMNS}, then=known)
+
+
+def _hold_row(
+    allocation: Allocation, place: Place, part: Part, *, instance: int | None, now: datetime
+) -> dict[str, Any]:
+    """Return a hold; it starts in the second of `now`, or when the hold before it ended.
 
     Who takes its turn later may have asked earlier, or have a slower clock; holds never overlap.
     """
-    moment = whole_second(now)
-    wanted = {part.device_pk for part in place.parts}
-    later = session.connection().execute(_ENDED_AFTER, {"moment": moment})
-    return max((ended for device, ended in later if ended and device in wanted), default=moment)
+    return {
+        "allocation_id": allocation.allocation_id,
+        "device_id": part.device_pk,
+        "mig_instance_id": instance,
+        "open_key": _open_key(part, instance),
+        "kind": part.kind,
+        "source": HoldSource.MANAGED,
+        "milli": part.milli,
+        "profile_name": part.profile,
+        "node_pool": place.node_pool,
+        "of_device": part.device_pk,
+        "moment": whole_second(now),
+    }
 
 
-def _take_part(
-    session: Session, part: Part, *, revision: int, now: datetime
-) -> tuple[int | None, str]:
-    devices.take(session, devices.Grip(part.device_pk, part.version, part.milli), revision=revision)
-    if part.kind is not HoldKind.MIG:
-        return None, part.device_id
+def _grip(part: Part) -> devices.Grip:
+    return devices.Grip(part.device_pk, part.version, part.milli)
+
+
+def _take_slice(session: Session, part: Part, *, revision: int, now: datetime) -> int:
+    devices.take(session, _grip(part), revision=revision)
     instance = part.instance_pk
     if instance is None:
         instance = _carve(session, part, now=now)
     mig.take(session, instance)
-    return instance, mig.name_of(part.device_id, part.profile or "", part.start or 0)
+    return instance
 
 
 def _carve(session: Session, part: Part, *, now: datetime) -> int:
@@ -108,19 +141,16 @@ def _open_key(part: Part, instance: int | None) -> str | None:
     return f"mig:{instance}" if part.kind is HoldKind.MIG else None
 
 
-def _mark_allocated(
-    allocation: Allocation,
-    place: Place,
-    names: Sequence[str],
-    *,
-    cost: Decimal | None,
-    now: datetime,
+def mark_allocated(
+    allocation: Allocation, place: Place, *, cost_per_hour: Decimal | None, now: datetime
 ) -> None:
+    """Tell an allocation where it is, and at what price; writes nothing."""
+    names = place.names
     allocation.phase = Phase.ALLOCATED
     allocation.node_name = place.node_name
-    allocation.resources = list(names)
+    allocation.resources = names
     allocation.allocated_resource = ",".join(names)
-    allocation.cost_per_hour = cost
+    allocation.cost_per_hour = cost_per_hour
     allocation.allocated_at = now
     allocation.reserved_node = None
     allocation.decision = place.decision

@@ -14,7 +14,7 @@ from gpu_management.allocations.demand import Demand
 from gpu_management.allocations.models import HoldKind
 from gpu_management.allocations.request import Ask
 from gpu_management.allocations.slices import Slice, SlicePlanner, largest_profile_gb
-from gpu_management.allocations.view import KnownNode, View, eligible_nodes
+from gpu_management.allocations.view import KnownNode, News, View, eligible_nodes
 from gpu_management.mig import placement as mig_placement
 from gpu_management.mig.geometry import Placement
 from gpu_management.mig.service import name_of
@@ -59,6 +59,7 @@ class Place:
     parts: tuple[Part, ...]
     decision: dict[str, Any]
     summary: str
+    node_pool: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -111,10 +112,17 @@ class Placer:
                 self._view = View(self.cluster_name, book)
             self._view.refresh(session)
 
-    def follow(self, session: Session) -> None:
-        """Read which nodes and devices changed, at the prices known already."""
+    def ask_news(self, session: Session) -> News:
+        """Ask, in the open trip, which nodes and devices changed; `follow` the answer after it."""
+        return self._view.ask(session)
+
+    def follow(self, session: Session, news: News) -> None:
+        """Take in which nodes and devices changed, at the prices known already."""
         with self._lock:
-            self._view.refresh(session)
+            if news.view is self._view:
+                self._view.learn(session, news)
+            else:  # it was thrown away meanwhile: what is new to the old one is not all
+                self._view.refresh(session)
 
     def refresh_book(self, session: Session) -> None:
         """Read new prices, if there are any; the fleet is read when it is followed."""
@@ -139,7 +147,8 @@ class Placer:
         """Return what a placement costs an hour, or None where a part has no price."""
         total = Decimal(0)
         for part in place.parts:
-            priced = Priced(part.model_id, part.geometry, part.profile, part.milli)
+            where = (self.cluster_name, place.node_pool)
+            priced = Priced(part.model_id, part.geometry, part.profile, part.milli, *where)
             cost = self._view.book.per_hour(priced, now)
             if cost is None:
                 return None
@@ -222,7 +231,8 @@ class Placer:
 
     def _at(self, node: KnownNode, parts: tuple[Part, ...], why: Mapping[str, Any]) -> Place:
         decision = {"policy": "ours", "node": node.name, **why}
-        return Place(node.pk, node.name, parts, decision, _summary(parts, node.name))
+        summary = _summary(parts, node.name)
+        return Place(node.pk, node.name, parts, decision, summary, node.node_pool)
 
 
 def _with_kept(

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
-from gpu_management.allocations import holding, journal
+from gpu_management.allocations import ending, enforcement, holding, journal
 from gpu_management.allocations.errors import (
     AllocationContended,
     AllocationEnded,
@@ -34,6 +34,7 @@ from gpu_management.auth.access import Permission, check_acts_for, may_see
 from gpu_management.auth.access import check as check_access
 from gpu_management.auth.principals import Principal
 from gpu_management.core.problems import FieldError, Problem
+from gpu_management.core.trips import one_trip
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import StaleDecision
 from gpu_management.mig.errors import MigNotSupported
@@ -133,8 +134,10 @@ def _decide_and_hold(
     office.placer.refresh_book(session)
     kept = _kept_nodes(session, office, ask, now=now)
     for _attempt in range(ATTEMPTS):
-        revision = devices.lock(session, office.placer.cluster_name)
-        office.placer.follow(session)
+        with one_trip(session):
+            turn = devices.ask_turn(session, office.placer.cluster_name)
+            news = office.placer.ask_news(session)
+        office.placer.follow(session, news)
         outcome = _decide(office, ask, kept, now=now)
         if outcome.place is None:
             return _refuse_or_queue(session, office, ask, outcome, principal=principal, now=now)
@@ -143,8 +146,9 @@ def _decide_and_hold(
         try:
             with _undoing(session, place):
                 allocation = _new(office, ask, principal=principal, now=now)
-                keep(session, allocation, outcome, revision=revision, now=now)
-            journal.audit(session, principal, "allocation.create", allocation, now=now)
+                revision = devices.revision_of(turn)
+                keep(session, allocation, outcome, revision=revision, now=now, by=principal)
+                enforcement.intend(session, office.enforcement, allocation, place, now=now)
         except StaleDecision:
             office.placer.forget()
         else:
@@ -156,13 +160,10 @@ def _decide_and_hold(
 
 
 def _undoing(session: Session, place: Place) -> AbstractContextManager[object]:
-    """Return a savepoint, where a stale part would leave an earlier write behind.
-
-    Taking one card is the first write there is: when it fails, there is nothing to undo.
-    """
-    if len(place.parts) == 1 and place.parts[0].kind is not HoldKind.MIG:
-        return nullcontext()
-    return session.begin_nested()
+    """Return a savepoint where slices are taken, and maybe carved; cards are taken in one trip."""
+    if any(part.kind is HoldKind.MIG for part in place.parts):
+        return session.begin_nested()
+    return nullcontext()
 
 
 def _decide(office: Office, ask: Ask, kept: frozenset[str], *, now: datetime) -> Outcome:
@@ -274,23 +275,28 @@ def _new(office: Office, ask: Ask, *, principal: Principal, now: datetime) -> Al
 
 
 def keep(
-    session: Session, allocation: Allocation, outcome: Outcome, *, revision: int, now: datetime
+    session: Session,
+    allocation: Allocation,
+    outcome: Outcome,
+    *,
+    revision: int,
+    now: datetime,
+    by: Principal | None = None,
 ) -> None:
-    """Hold what was decided, and tell about it.
+    """Hold what was decided, and tell about it; `by` is who asked, if that was just now.
 
     Raises:
         StaleDecision: a device or an instance changed since the decision.
     """
     assert outcome.place is not None  # noqa: S101 - only called for a placement
-    holding.hold(
-        session,
-        allocation,
-        outcome.place,
-        cost_per_hour=outcome.cost_per_hour,
-        revision=revision,
-        now=now,
-    )
-    journal.say(session, "allocation.created", allocation, now=now)
+    place = outcome.place
+    slices = holding.take_slices(session, place, revision=revision, now=now)
+    holding.mark_allocated(allocation, place, cost_per_hour=outcome.cost_per_hour, now=now)
+    with one_trip(session):
+        holding.hold(session, allocation, place, slices=slices, revision=revision, now=now)
+        journal.say(session, "allocation.created", allocation, now=now)
+        if by is not None:
+            journal.audit(session, by, "allocation.create", allocation, now=now)
 
 
 def find(session: Session, allocation_id: str, *, principal: Principal) -> Allocation:
@@ -312,10 +318,13 @@ def release(
     principal: Principal,
     reason: str,
     now: datetime,
+    ends_pods: bool = False,
 ) -> Allocation:
     """End an allocation; without a cluster the devices are free when this returns.
 
-    An ended allocation is answered as it is: a repeated release changes nothing.
+    Where the cluster holds the devices it is asked to let go, and the allocation ends when it has;
+    with `ends_pods` the pods that use them are evicted. An ended allocation is answered as it is:
+    a repeated release changes nothing.
 
     Raises:
         AllocationNotFound: there is none, or it belongs to another team.
@@ -326,16 +335,13 @@ def release(
     session.refresh(allocation)
     if allocation.phase in {Phase.RELEASED, Phase.FAILED}:
         return allocation
-    holding.end_holds(session, allocation, revision=revision, now=now)
-    allocation.phase = Phase.RELEASED
-    allocation.released_at = now
-    allocation.release_reason = reason
-    allocation.reserved_node = None
-    allocation.message = f"released: {reason}"
-    allocation.conditions = marks.ended(allocation.conditions, reason=reason, now=now)
-    allocation.edition += 1
-    journal.say(session, "allocation.released", allocation, now=now)
-    journal.audit(session, principal, "allocation.release", allocation, now=now)
+    was_asked = enforcement.is_releasing(allocation)
+    if not enforcement.begin_release(
+        session, allocation, reason=reason, now=now, ends_pods=ends_pods
+    ):
+        ending.end(session, allocation, reason=reason, revision=revision, now=now)
+    if not was_asked:
+        journal.audit(session, principal, "allocation.release", allocation, now=now)
     return allocation
 
 
@@ -352,6 +358,8 @@ def extend(
     allocation = find(session, allocation_id, principal=principal)
     devices.lock(session, allocation.cluster_name)
     session.refresh(allocation)
+    if enforcement.is_releasing(allocation):
+        raise AllocationEnded(f"{allocation_id} is being released; request a new one")
     if allocation.phase is not Phase.ALLOCATED or allocation.allocated_at is None:
         raise AllocationEnded(f"{allocation_id} is {allocation.phase.value}; request a new one")
     if allocation.max_duration_hours is None:

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from gpu_management.allocations.fleet import DeviceRow, Fleet, NodeRow
 from gpu_management.allocations.request import Ask
-from gpu_management.core.database import AnyRow, AnySelect
+from gpu_management.core.database import AnySelect
+from gpu_management.core.trips import Answer, one_trip, send
 from gpu_management.devices.models import Device, DeviceState, Model, Node
 from gpu_management.mig.fleet import IdleInstance, MigFleet, MigGpu
 from gpu_management.mig.geometry import Placement
@@ -34,6 +35,7 @@ _NODES: AnySelect = select(
     Node.cpu_held_milli,
     Node.memory_total_mib,
     Node.memory_held_mib,
+    Node.node_pool,
     Node.revision,
 ).where(Node.cluster_name == bindparam("cluster"), Node.revision > bindparam("seen"))
 _DEVICES: AnySelect = (
@@ -84,6 +86,16 @@ class KnownNode:
     schedulable: bool
     cpu_free_milli: int | None
     memory_free_mib: int | None
+    node_pool: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed since a view was last in step; there to be read when its trip is over."""
+
+    view: "View"
+    devices: Answer
+    nodes: Answer
 
 
 @dataclass(slots=True)
@@ -102,16 +114,26 @@ class View:
 
     def refresh(self, session: Session) -> None:
         """Read what changed since the last time."""
+        with one_trip(session):
+            news = self.ask(session)
+        self.learn(session, news)
+
+    def ask(self, session: Session) -> "News":
+        """Ask, in the open trip, what changed since the last time."""
         # Devices first: where statements see different moments, no device lacks its node.
-        changed = self._changed_devices(session)
-        self._read_nodes(session)
-        self._learn_devices(session, changed)
+        devices = self._newer(session, _DEVICES, self.seen_devices)
+        return News(self, devices, self._newer(session, _NODES, self.seen_nodes))
 
-    def _newer(self, session: Session, query: AnySelect, seen: int) -> Sequence[AnyRow]:
-        found = session.connection().execute(query, {"cluster": self.cluster_name, "seen": seen})
-        return found.all()
+    def learn(self, session: Session, news: "News") -> None:
+        """Take in what was asked for, and what of it is new still: others ask meanwhile."""
+        self._learn_nodes([row for row in news.nodes.rows if row.revision > self.seen_nodes])
+        newer = [row for row in news.devices.rows if row.revision > self.seen_devices]
+        self._learn_devices(session, newer)
 
-    def _read_nodes(self, session: Session) -> None:
+    def _newer(self, session: Session, query: AnySelect, seen: int) -> Answer:
+        return send(session, query, {"cluster": self.cluster_name, "seen": seen})
+
+    def _learn_nodes(self, changed: Sequence[Any]) -> None:
         for (
             pk,
             name,
@@ -122,12 +144,13 @@ class View:
             cpu_held,
             memory,
             held,
+            pool,
             revision,
-        ) in self._newer(session, _NODES, self.seen_nodes):
+        ) in changed:
             cpu_free = None if cpu is None else cpu - cpu_held
             memory_free = None if memory is None else memory - held
             self.node_names[pk] = name
-            self.nodes[name] = KnownNode(pk, name, labels, schedulable, cpu_free, memory_free)
+            self.nodes[name] = KnownNode(pk, name, labels, schedulable, cpu_free, memory_free, pool)
             self.fleet.upsert_node(
                 NodeRow(
                     key=name,
@@ -141,9 +164,6 @@ class View:
                 )
             )
             self.seen_nodes = max(self.seen_nodes, revision)
-
-    def _changed_devices(self, session: Session) -> Sequence[Any]:
-        return self._newer(session, _DEVICES, self.seen_devices)
 
     def _learn_devices(self, session: Session, changed: Sequence[Any]) -> None:
         cut = []
@@ -190,13 +210,14 @@ class View:
                 usable=usable and not row.mig_enabled,
                 unusable_reason="" if usable and not row.mig_enabled else reason,
                 locality=None if row.numa_node is None else str(row.numa_node),
-                price_micros=self._price(row.model_id),
+                price_micros=self._price(row.model_id, node_name),
             )
         )
         self.mig.remove(row.id)
 
-    def _price(self, model_id: str) -> int | None:
-        periods = self.book.periods(Priced(model_id, None, None, 1000))
+    def _price(self, model_id: str, node_name: str) -> int | None:
+        pool = self.nodes[node_name].node_pool
+        periods = self.book.periods(Priced(model_id, None, None, 1000, self.cluster_name, pool))
         return periods[-1].rate_micros if periods else None
 
     def _read_instances(self, session: Session, device_pks: Sequence[int]) -> None:
@@ -231,7 +252,7 @@ class View:
                         for r in rows
                         if not r.held
                     ),
-                    price_micros=self._price(known.model_id),
+                    price_micros=self._price(known.model_id, known.node_name),
                 )
             )
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
 from gpu_management.core.problems import Conflict, FieldError, PreconditionFailed
+from gpu_management.core.trips import Answer, send
 from gpu_management.devices import library, pools, states
 from gpu_management.devices.errors import (
     DeviceExists,
@@ -121,7 +122,18 @@ def lock(session: Session, cluster_name: str) -> int:
     The row stays locked until commit, on every engine, so revisions appear in commit order and
     every replica decides on what the one before committed.
     """
-    return session.connection().execute(_TURN, {"cluster": cluster_name}).scalar_one()
+    return revision_of(ask_turn(session, cluster_name))
+
+
+def ask_turn(session: Session, cluster_name: str) -> Answer:
+    """Do what `lock` does in the open trip; `revision_of` the answer, when it is over."""
+    return send(session, _TURN, {"cluster": cluster_name})
+
+
+def revision_of(turn: Answer) -> int:
+    """Return the revision that a turn brought."""
+    ((revision,),) = turn.rows
+    return int(revision)
 
 
 def set_schedulable(session: Session, node: Node, *, is_schedulable: bool) -> None:
@@ -356,7 +368,7 @@ def take(session: Session, grip: Grip, *, revision: int) -> None:
     """Hold `grip.milli` of a device.
 
     Raises:
-        StaleDecision: the device changed, stopped working or is full.
+        StaleDecision: the device changed, stopped working or is full; an open trip raises it.
     """
     seen = {
         "pk": grip.device_id,
@@ -365,14 +377,14 @@ def take(session: Session, grip: Grip, *, revision: int) -> None:
         "most_held": 1000 - grip.milli,
         "at_revision": revision,
     }
-    if session.connection().execute(_TAKE, seen).rowcount != 1:
-        raise StaleDecision(f"device {grip.device_id} changed since version {grip.version}")
+    stale = StaleDecision(f"device {grip.device_id} changed since version {grip.version}")
+    send(session, _TAKE, seen, otherwise=stale)
 
 
 def give(session: Session, device_pk: int, milli: int, *, revision: int) -> None:
     """Return `milli` of a device."""
     back = {"pk": device_pk, "milli": milli, "at_revision": revision}
-    session.connection().execute(_GIVE, back)
+    send(session, _GIVE, back)
 
 
 def hold_host(
@@ -382,7 +394,7 @@ def hold_host(
     if not cpu_milli and not memory_mib:
         return
     more = {"pk": node_pk, "cpu": cpu_milli, "memory": memory_mib, "at_revision": revision}
-    session.connection().execute(_HOLD_HOST, more)
+    send(session, _HOLD_HOST, more)
 
 
 def set_state(

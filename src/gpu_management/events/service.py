@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
 from gpu_management.core.paging import Listing, Page, list_rows
+from gpu_management.core.trips import send
 from gpu_management.events import told
 from gpu_management.events.filters import Interest
 from gpu_management.events.models import Event
 
-_WRITE = insert(table_of(Event))  # built once: every change of anything writes one
+_WRITE = insert(table_of(Event)).inline()  # built once: every change of anything writes one
 
 DEFAULT_PAGE = 100
 """Events answered when no limit is asked for: the outbox only grows."""
@@ -55,8 +56,11 @@ def record(  # noqa: PLR0913 - one flat line at every call site says what happen
         "data": data,
         "created_at": now,
     }
-    session.connection().execute(_WRITE, row)
-    told.tell(session, kind, subject_kind=subject_kind, subject_id=subject_id, data=data)
+
+    def tell() -> None:
+        told.tell(session, kind, subject_kind=subject_kind, subject_id=subject_id, data=data)
+
+    send(session, _WRITE, row, then=tell)
 
 
 def since(
