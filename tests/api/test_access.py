@@ -36,6 +36,7 @@ NEEDED: dict[str, Permission | None] = {
     "updateNode": P.DEVICES_WRITE,
     "startNodeMaintenance": P.DEVICES_WRITE,
     "endNodeMaintenance": P.DEVICES_WRITE,
+    "listWorkloadProfiles": P.GENERAL_READ,
     "listModels": P.GENERAL_READ,
     "getModel": P.GENERAL_READ,
     "createModel": P.DEVICES_WRITE,

@@ -47,6 +47,7 @@ COMMANDS = {
     "listNodes": "nodes list",
     "listRates": "rates list",
     "listTeams": "teams list",
+    "listWorkloadProfiles": "workloads",
     "registerDevice": "devices register",
     "releaseAllocation": "allocations release",
     "revokeApiKey": "keys revoke",
@@ -103,3 +104,10 @@ def test_several_are_taken_from_a_file(live: LiveServer, tmp_path: Path) -> None
     assert len(made) == 2
     assert gpuctl(live, "release", *(m["allocationId"] for m in made)).code == 0
     assert gpuctl(live, "allocations", "bulk", str(tmp_path / "none")).code == 2
+
+
+def test_kinds_of_work_and_list_prices_are_shown(live: LiveServer) -> None:
+    assert "Training" in gpuctl(live, "workloads").out
+    rates = gpuctl(live, "rates", "list").out
+    assert "always" in rates
+    assert "y ago" not in rates

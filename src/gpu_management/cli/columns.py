@@ -1,7 +1,7 @@
 """Which fields each table shows, in order; the highest ranks give way on narrow terminals."""
 
 from gpu_management.cli import text
-from gpu_management.cli.output import Column, Row, col, num, when
+from gpu_management.cli.output import Column, Row, View, col, num, when
 
 
 def _mig(row: Row) -> str:
@@ -31,6 +31,12 @@ def _ask(row: Row) -> str:
 
 def _wanted(row: Row) -> str:
     return f"{text.gpus(row['gpuFreeMilli'])}/{text.gpus(row['gpuTotalMilli'])}"
+
+
+def _since(row: Row, view: View) -> str:
+    since = str(row.get("effectiveFrom"))
+    # A list price holds from before anything that can be metered.
+    return "always" if since.startswith("1970-") else text.ago(since, view.now, wide=view.wide)
 
 
 DEVICES = (
@@ -167,7 +173,7 @@ RATES = (
     col("POOL", "nodePool", rank=1),
     num("PRICE/H", lambda row: text.money(row.get("costPerHour"), digits=4)),
     col("STATE", "state"),
-    when("FROM", "effectiveFrom", rank=1),
+    Column("FROM", _since, rank=1),
     col("CURRENCY", "currency", rank=3),
     col("SOURCE", "source", rank=4),
     col("NOTE", "note", rank=6),
@@ -208,6 +214,17 @@ AUDIT = (
     col("FROM", "sourceAddress", rank=2),
     col("REQUEST", "requestId", rank=3),
 )
+WORKLOADS = (
+    col("WORK", "workloadType"),
+    num("SAMPLE", lambda row: text.plain(row.get("sampleSize"))),
+    num("MEMORY", lambda row: text.gigabytes(row.get("typicalMemoryGb"))),
+    num("9 OF 10", lambda row: text.gigabytes(row.get("largeMemoryGb")), rank=1),
+    num("RUNS", lambda row: _span(row.get("typicalDurationSeconds"))),
+    num("9 OF 10 RUN", lambda row: _span(row.get("longDurationSeconds")), rank=2),
+    col("CHEAPEST", "recommendedModelId"),
+    col("SLICE", "recommendedProfile"),
+    num("PRICE/H", lambda row: text.money(row.get("recommendedCostPerHour"), digits=4)),
+)
 EVENTS = (
     num("ID", lambda row: text.plain(row.get("id"))),
     when("WHEN", "createdAt"),
@@ -216,6 +233,10 @@ EVENTS = (
     col("TEAM", "team", rank=1),
     col("NAMESPACE", "namespace", rank=2),
 )
+
+
+def _span(seconds: float | None) -> str:
+    return text.UNKNOWN if seconds is None else text.span(seconds)
 
 
 def _celsius(degrees: float | None) -> str:

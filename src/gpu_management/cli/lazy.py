@@ -10,6 +10,7 @@ _PACKAGE: Final = "gpu_management.cli"
 COMMANDS: Final = {
     "overview": ("overview", "Show the fleet in one screen."),
     "events": ("overview", "Follow what happens, until Ctrl-C; or list what happened."),
+    "workloads": ("overview", "Show what each kind of work asks for."),
     "request": (
         "allocations",
         "Take GPUs: a whole one, several, a share (--milli) or a slice (--mig).",

@@ -8,7 +8,7 @@ from gpu_management.cli import columns, text
 from gpu_management.cli.errors import Unreachable
 from gpu_management.cli.options import Limit
 from gpu_management.cli.output import Printer, remark
-from gpu_management.cli.paths import EVENTS, OVERVIEW
+from gpu_management.cli.paths import EVENTS, OVERVIEW, WORKLOADS
 from gpu_management.cli.shell import Shell, command
 
 _BAR = 24
@@ -19,6 +19,7 @@ def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     command(app, "overview", watchable=True)(overview)
     command(app, "events")(events)
+    command(app, "workloads")(workloads)
 
 
 def overview(shell: Shell) -> None:
@@ -88,6 +89,15 @@ def _models(printer: Printer, rows: list[dict[str, Any]]) -> None:
         share = text.percent(row["heldMilli"], whole)
         cells.append((row["modelId"], f"{row['total']:,}", f"{row['available']:,}", share, drawn))
     printer.grid(heads, cells)
+
+
+def workloads(
+    shell: Shell,
+    *,
+    days: Annotated[int, typer.Option(min=1, max=365, help="Days up to now.")] = 90,
+) -> None:
+    """Show what each kind of work asks for, how long it runs, and the cheapest place for it."""
+    shell.listing(WORKLOADS, columns.WORKLOADS, empty="no kinds of work", days=days)
 
 
 def events(

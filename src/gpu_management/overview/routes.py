@@ -43,7 +43,7 @@ from gpu_management.mig import service as mig
 from gpu_management.mig.errors import MigNotSupported
 from gpu_management.mig.geometry import Placement, load_geometries
 from gpu_management.mig.models import MigInstance
-from gpu_management.overview import queries, schemas, service
+from gpu_management.overview import queries, schemas, service, workloads
 from gpu_management.overview.board import Board
 from gpu_management.rates.book import Priced
 
@@ -94,6 +94,29 @@ def overview(
 def statistics(_principal: General, session: ReadSession, now: Now) -> Any:
     """Return the totals of the devices by status, model and node."""
     return service.statistics(session, now=now)
+
+
+@router.get(
+    "/workload-profiles",
+    tags=["overview"],
+    response_model=list[schemas.WorkloadProfile],
+    operation_id="listWorkloadProfiles",
+    summary="What each kind of work asks for",
+    responses=problems(),
+)
+def workload_profiles(
+    principal: General,
+    session: ReadSession,
+    desk: DeskDep,
+    now: Now,
+    request: Request,
+    response: Response,
+    *,
+    days: Annotated[int, Query(ge=1, le=365, description="Days up to now.")] = 90,
+) -> Any:
+    """Return typical memory and duration by workload type, and the cheapest place that holds it."""
+    found = workloads.profiles(session, desk, days=days, principal=principal, now=now)
+    return page_of(request, response, Listing(found, len(found), None))
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from gpu_management.allocations.models import WorkloadType
 from gpu_management.core.wire import Amount, Moment, WireModel
 from gpu_management.devices.models import DeviceState, DeviceStatus
 from gpu_management.devices.schemas import StateStretch
@@ -193,3 +194,22 @@ class Statistics(WireModel):
     average_utilization: float | None
     p95_utilization: float | None
     generated_at: Moment
+
+
+class WorkloadProfile(WireModel):
+    """What one kind of work usually asks for; null where too few allocations tell (DTO-17)."""
+
+    workload_type: WorkloadType
+    days: int = Field(description="The days looked at.")
+    sample_size: int = Field(description="Allocations that were placed in these days.")
+    typical_memory_gb: int | None = Field(description="Half of them asked for no more.")
+    large_memory_gb: int | None = Field(description="Nine of ten asked for no more.")
+    typical_utilization: float | None = Field(description="Null until metrics arrive.")
+    finished: int = Field(description="Those of the sample that have ended.")
+    typical_duration_seconds: int | None = Field(description="Half of the ended ran no longer.")
+    long_duration_seconds: int | None = Field(description="Nine of ten ran no longer.")
+    recommended_model_id: str | None = Field(
+        description="The cheapest of the fleet that holds `largeMemoryGb`, at list or set prices."
+    )
+    recommended_profile: str | None = Field(description="Its MIG profile; null is the whole card.")
+    recommended_cost_per_hour: Amount | None
