@@ -7,8 +7,9 @@ from gpu_management.core.database import Base
 from gpu_management.costs import models as costs
 from gpu_management.devices import models as devices
 from gpu_management.events import models as events
+from gpu_management.metrics import models as metrics
 from gpu_management.mig import models as mig
 from gpu_management.rates import models as rates
 
-DECLARED = (auth, events, cluster, devices, mig, rates, allocations, costs)
+DECLARED = (auth, events, cluster, devices, mig, rates, allocations, metrics, costs)
 METADATA = Base.metadata
