@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
-from gpu_management.allocations import journal, service
+from gpu_management.allocations import enforcement, journal, service
 from gpu_management.allocations.models import Allocation, Phase
 from gpu_management.allocations.office import Office, admit
 from gpu_management.allocations.placer import Place
@@ -28,7 +28,11 @@ def expire(session: Session, *, now: datetime) -> int:
     """Release allocations whose time is over; return how many."""
     due = (
         select(Allocation.allocation_id)
-        .where(Allocation.phase == Phase.ALLOCATED, Allocation.expires_at <= now)
+        .where(
+            Allocation.phase == Phase.ALLOCATED,
+            Allocation.expires_at <= now,
+            Allocation.release_reason.is_(None),  # who is asked to let go is not asked again
+        )
         .order_by(Allocation.expires_at)
         .limit(AT_ONCE)
     )
@@ -192,6 +196,7 @@ def _place_waiting(
     service.keep(
         session, allocation, service.Outcome(place, None, cost), revision=revision, now=now
     )
+    enforcement.intend(session, office.enforcement, allocation, place, now=now)
 
 
 def _fail(
