@@ -13,7 +13,7 @@ OWNED = (
 
 def test_a_price_for_a_place_is_set_listed_and_quoted(live: LiveServer) -> None:
     made = gpuctl(live, "rates", "set", "a10g", "0.9", "--pool", "gold", "--share", "-m", "why")
-    assert made.out.startswith("a10g shares in pool gold costs 0.9 USD an hour from 20")
+    assert made.out.startswith("a10g share in pool gold costs 0.9 USD an hour from 20")
     assert "no node is in the pool gold" in made.err
     listed = gpuctl(live, "rates", "list", "--model", "a10g", "--pool", "gold", columns=160)
     (row,) = listed.lines[1:]

@@ -97,7 +97,7 @@ def set_rate(  # noqa: PLR0913 - typer reads the options from the signature
 
 def _set(shell: Shell, body: dict[str, Any]) -> None:
     made = shell.send("POST", RATES, body)
-    part = made["profileName"] or ("shares" if made["kind"] == "share" else "")
+    part = made["profileName"] or ("share" if made["kind"] == "share" else "")
     places = [("in cluster", made["clusterName"]), ("in pool", made["nodePool"])]
     where = " ".join(f"{word} {name}" for word, name in places if name)
     what = " ".join(filter(None, [made["modelId"], part, where]))
