@@ -1,6 +1,7 @@
 """The database: engines, sessions, and the column types every table shares."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,11 +27,17 @@ from sqlalchemy import (
     event,
     make_url,
 )
-from sqlalchemy.dialects import oracle
+from sqlalchemy.dialects import oracle, postgresql, sqlite
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from gpu_management.core.clock import as_utc
+
+_IDLE_SINCE = "idle_since"
+_BELIEVED_SECONDS = 1.0
+"""So long a connection that worked is taken to work still."""
 
 MICROS = 1_000_000
 """Money is kept in whole millionths of the billing currency."""
@@ -51,6 +58,11 @@ AnySelect = Select[*tuple[Any, ...]]
 
 _E = TypeVar("_E", bound=StrEnum)
 
+_INSERTS: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
 
 class Base(DeclarativeBase):
     """Parent of every table."""
@@ -63,6 +75,20 @@ def table_of(model: type[Base]) -> Table:
     table = model.__table__
     assert isinstance(table, Table)  # noqa: S101 - every model of ours is a table
     return table
+
+
+def insert_new(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert the rows whose primary key is not there yet; return how many that were.
+
+    Raises:
+        NotImplementedError: the engine has no way to do that which is known here.
+    """
+    connection = session.connection()
+    name = connection.dialect.name
+    if name not in _INSERTS:
+        raise NotImplementedError(f"inserting only new rows is not known for {name}")
+    statement = _INSERTS[name](table).on_conflict_do_nothing()
+    return int(connection.execute(statement, list(rows)).rowcount)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -205,12 +231,33 @@ def open_database(
         parsed,
         pool_size=pool_size,
         max_overflow=max(1, pool_size // 5),
-        pool_pre_ping=True,
         connect_args={"connect_timeout": connect_timeout_seconds} if is_postgres else {},
     )
+    _ping_the_idle(engine)
     if is_postgres and schema:
         _use_schema(engine, schema)
     return Database(engine)
+
+
+def _ping_the_idle(engine: Engine) -> None:
+    """Ask a connection that lay idle whether it still is one, as `pool_pre_ping` does always.
+
+    One that was just in use is believed: asking costs a trip to the database, every time.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_IDLE_SINCE] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ping(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        since = record.info.get(_IDLE_SINCE)
+        if since is None or time.monotonic() - since < _BELIEVED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as gone:
+            raise InvalidatePoolError from gone
 
 
 def _use_schema(engine: Engine, schema: str) -> None:

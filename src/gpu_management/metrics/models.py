@@ -98,3 +98,11 @@ class RollUp(Base):
 
     tier: Mapped[str] = mapped_column(String(12), primary_key=True)
     done_until_ts: Mapped[int] = mapped_column(BigInteger)
+
+
+class LateMinute(Base):
+    """A minute that got samples after it had been rolled up: it is made again."""
+
+    __tablename__ = "gpu_usage_late"
+
+    at_ts: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -95,6 +95,11 @@ def upgrade() -> None:
         batch_op.create_index("ix_gpu_usage_minutes_at", ["at_ts"], unique=False)
 
     op.create_table(
+        "gpu_usage_late",
+        sa.Column("at_ts", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("at_ts", name=op.f("pk_gpu_usage_late")),
+    )
+    op.create_table(
         "gpu_usage_rollups",
         sa.Column("tier", sa.String(length=12), nullable=False),
         sa.Column("done_until_ts", sa.BigInteger(), nullable=False),
@@ -105,6 +110,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take back."""
     op.drop_table("gpu_usage_rollups")
+    op.drop_table("gpu_usage_late")
     with op.batch_alter_table("gpu_usage_minutes", schema=None) as batch_op:
         batch_op.drop_index("ix_gpu_usage_minutes_at")
 
