@@ -17,6 +17,7 @@ _BUDGET: Final = (
     "budgetId scope scopeName unit currency period mark amount spent projected periodEnd"
 )
 _DEVICE: Final = "deviceId state reason modelId"
+_CLUSTER: Final = "cluster since message"
 KINDS: Final = {
     "allocation.created": ("allocation", "An allocation holds its GPUs.", _ALLOCATION),
     "allocation.queued": ("allocation", "Nothing fits now; the request waits.", _ALLOCATION),
@@ -27,6 +28,9 @@ KINDS: Final = {
         _ALLOCATION,
     ),
     "allocation.extended": ("allocation", "It may run longer.", _ALLOCATION),
+    "allocation.enforced": ("allocation", "The cluster reserves its GPUs.", _ALLOCATION),
+    "allocation.bound": ("allocation", "Other pods use it than before, or none.", _ALLOCATION),
+    "allocation.releasing": ("allocation", "It ends when its pods have.", _ALLOCATION),
     "allocation.released": ("allocation", "Its GPUs are free again.", _ALLOCATION),
     "allocation.failed": ("allocation", "It could not be served; it waited in vain.", _ALLOCATION),
     "device.registered": ("device", "A GPU joined the fleet.", _DEVICE),
@@ -38,9 +42,16 @@ KINDS: Final = {
         _DEVICE,
     ),
     "device.failure": ("device", "A GPU failed.", _DEVICE),
+    "cluster.away": ("cluster", "The cluster cannot be read; what is shown is old.", _CLUSTER),
+    "cluster.back": ("cluster", "The cluster can be read again.", _CLUSTER),
     "mig.changed": ("device", "MIG mode or the layout of a GPU changed.", "deviceId migEnabled"),
     "budget.threshold": ("budget", "A share of a budget is spent.", _BUDGET),
     "budget.run-rate": ("budget", "At its pace, a period will pass its budget.", _BUDGET),
+    "billing.closed": (
+        "month",
+        "A month was closed for ever.",
+        "month total currency lines fingerprint",
+    ),
     "rate.set": (
         "model",
         "A price was set.",
