@@ -63,6 +63,8 @@ NEEDED: dict[str, Permission | None] = {
     "listUnpriced": P.COST_READ,
     "quoteRate": P.COST_READ,
     "calculateRate": P.COST_READ,
+    "getOpenCostAllocation": P.COST_READ,
+    "getOpenCostSummary": P.COST_READ,
     "listEvents": P.GENERAL_READ,
     "getMe": P.GENERAL_READ,
     "listApiKeys": P.ADMIN,

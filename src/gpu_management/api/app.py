@@ -21,6 +21,7 @@ from gpu_management.core.cache import Cache
 from gpu_management.core.http import Runtime
 from gpu_management.costs.budget_routes import router as budgets
 from gpu_management.costs.budgets import Purse
+from gpu_management.costs.opencost_routes import router as opencost
 from gpu_management.costs.routes import router as costs
 from gpu_management.costs.service import Desk
 from gpu_management.costs.tally import Tally
@@ -88,6 +89,7 @@ def create_app(parts: Parts) -> FastAPI:
     _fill_state(app, parts)
     for router in (overview, devices, mig, allocations, costs, budgets, rates, events, auth):
         app.include_router(router)
+    app.include_router(opencost)
     app.include_router(actuator.router)
     closed = [] if parts.metrics_public else [Depends(requires(Permission.GENERAL_READ))]
     app.include_router(actuator.metrics_router, dependencies=closed)
