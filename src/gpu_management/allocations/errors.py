@@ -37,3 +37,21 @@ class AllocationContended(Problem):
     """The fleet changed faster than we could decide; trying again helps."""
 
     status, code, title = 503, "ALLOCATION_CONTENDED", "Too many changes at once"
+
+
+class HoldNotFound(NotFound):
+    """No hold of that number."""
+
+    title = "There is no such hold"
+
+
+class HoldNotOver(Conflict):
+    """It goes on, or was corrected already."""
+
+    code, title = "HOLD_NOT_OVER", "This hold cannot be corrected now"
+
+
+class CorrectionInvalid(ValidationFailed):
+    """The ledger would not add up with it."""
+
+    title = "The correction cannot be accepted"

@@ -100,13 +100,20 @@ def lives(
     for row in holds:
         held[row.device_pk].append(pricer.held(row))
     states: dict[int, list[AnyRow]] = defaultdict(list)
-    for state in _of_devices(session, _states(*window), DeviceStateInterval.device_id, devices):
+    for state in states_within(session, *window, devices=devices):
         states[state.device_id].append(state)
     return [
         (device, _life(device, states[device.pk], held[device.pk], pricer))
         for device in _of_devices(session, _devices(), Device.id, devices)
         if device.pk in held or _was_there(device, *window)
     ]
+
+
+def states_within(
+    session: Session, since: datetime, until: datetime, *, devices: Iterable[int] | None = None
+) -> Sequence[AnyRow]:
+    """Return the stretches of states that reach into a window, oldest first."""
+    return _of_devices(session, _states(since, until), DeviceStateInterval.device_id, devices)
 
 
 def _devices() -> AnySelect:
@@ -126,7 +133,14 @@ def _devices() -> AnySelect:
 def _states(since: datetime, until: datetime) -> AnySelect:
     table = DeviceStateInterval
     return (
-        select(table.device_id, table.state, table.node_pool, table.started_at, table.ended_at)
+        select(
+            table.device_id,
+            table.state,
+            table.reason,
+            table.node_pool,
+            table.started_at,
+            table.ended_at,
+        )
         .where(table.started_at < until, or_(table.ended_at.is_(None), table.ended_at > since))
         .order_by(table.started_at, table.id)
     )

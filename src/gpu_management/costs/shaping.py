@@ -59,6 +59,11 @@ def hours(milli_seconds: int) -> float:
     return round(float(Decimal(milli_seconds) / MILLI_SECONDS_PER_HOUR), 6)
 
 
+def period(zone: ZoneInfo, since: datetime, until: datetime, *, days: int) -> dict[str, Any]:
+    """Return the fields of a window."""
+    return {"days": days, "start": since, "end": until, "timezone": zone.key}
+
+
 def analysis(found: Findings) -> dict[str, Any]:
     """Return the fields of an analysis (DTO-13)."""
     total = _total(found.payers)
@@ -66,12 +71,7 @@ def analysis(found: Findings) -> dict[str, Any]:
     daily = money(total.micros) / max(1, len(series))
     fleet = None if found.fleet is None else sum(found.fleet.values(), Buckets())
     return {
-        "period": {
-            "days": len(series),
-            "start": found.since,
-            "end": found.until,
-            "timezone": found.zone.key,
-        },
+        "period": period(found.zone, found.since, found.until, days=len(series)),
         "currency": found.currency,
         "total_cost": money(total.micros),
         "gpu_hours": hours(total.milli_seconds),
