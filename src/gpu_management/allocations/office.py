@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from gpu_management.allocations.enforcement import STANDALONE, Rules
 from gpu_management.allocations.placer import Place, Placer
 from gpu_management.allocations.request import Ask
+from gpu_management.core.trips import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Admission:
     milli: int
     cost_per_hour: Decimal | None
     now: datetime
+    quota: Answer | None = None
+    """What its team may hold and holds, where that was asked with the turn."""
 
 
 AdmissionCheck = Callable[[Session, Admission], str | None]
@@ -36,7 +39,15 @@ class Office:
     enforcement: Rules = STANDALONE
 
 
-def admit(session: Session, office: Office, ask: Ask, place: Place, *, now: datetime) -> Place:
+def admit(
+    session: Session,
+    office: Office,
+    ask: Ask,
+    place: Place,
+    *,
+    now: datetime,
+    quota: Answer | None = None,
+) -> Place:
     """Ask every rule of the house whether `ask` may hold `place`; return it with their remarks.
 
     Raises:
@@ -44,6 +55,7 @@ def admit(session: Session, office: Office, ask: Ask, place: Place, *, now: date
     """
     milli = sum(part.milli for part in place.parts)
     cost = office.placer.cost_per_hour(place, now=now)
-    told = [may_hold(session, Admission(ask, milli, cost, now)) for may_hold in office.checks]
+    admission = Admission(ask, milli, cost, now, quota)
+    told = [may_hold(session, admission) for may_hold in office.checks]
     remarks = [remark for remark in told if remark]
     return replace(place, summary="; ".join([place.summary, *remarks])) if remarks else place

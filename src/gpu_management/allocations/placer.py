@@ -15,6 +15,7 @@ from gpu_management.allocations.models import HoldKind
 from gpu_management.allocations.request import Ask
 from gpu_management.allocations.slices import Slice, SlicePlanner, largest_profile_gb
 from gpu_management.allocations.view import KnownNode, News, View, eligible_nodes
+from gpu_management.core.trips import Answer
 from gpu_management.mig import placement as mig_placement
 from gpu_management.mig.geometry import Placement
 from gpu_management.mig.service import name_of
@@ -124,10 +125,14 @@ class Placer:
             else:  # it was thrown away meanwhile: what is new to the old one is not all
                 self._view.refresh(session)
 
-    def refresh_book(self, session: Session) -> None:
+    def ask_book(self, session: Session) -> Answer:
+        """Ask, in the open trip, whether there are new prices; `refresh_book` takes the answer."""
+        return self._keeper.ask(session)
+
+    def refresh_book(self, session: Session, asked: Answer | None = None) -> None:
         """Read new prices, if there are any; the fleet is read when it is followed."""
         with self._lock:
-            book = self._keeper.book(session)
+            book = self._keeper.book(session, asked)
             if book is not self._view.book:
                 self._view = View(self.cluster_name, book)
 

@@ -1,9 +1,11 @@
 """The verbs of allocations: request, release, extend, and the queue."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
 from gpu_management.allocations import ending, enforcement, holding, journal
+from gpu_management.allocations.admission import ask_quota
 from gpu_management.allocations.errors import (
     AllocationContended,
     AllocationEnded,
@@ -34,7 +37,7 @@ from gpu_management.auth.access import Permission, check_acts_for, may_see
 from gpu_management.auth.access import check as check_access
 from gpu_management.auth.principals import Principal
 from gpu_management.core.problems import FieldError, Problem
-from gpu_management.core.trips import one_trip
+from gpu_management.core.trips import Answer, one_trip, send
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import StaleDecision
 from gpu_management.mig.errors import MigNotSupported
@@ -130,24 +133,18 @@ def _answered(session: Session, ask: Ask, *, principal: Principal, key: str) -> 
 def _decide_and_hold(
     session: Session, office: Office, ask: Ask, *, principal: Principal, now: datetime
 ) -> Allocation:
-    # What need not be read under the lock is read before it: others wait for us there.
-    office.placer.refresh_book(session)
-    kept = _kept_nodes(session, office, ask, now=now)
     for _attempt in range(ATTEMPTS):
-        with one_trip(session):
-            turn = devices.ask_turn(session, office.placer.cluster_name)
-            news = office.placer.ask_news(session)
-        office.placer.follow(session, news)
+        found = _take_turn(session, office, ask)
+        kept = _kept_nodes(found.heads, office, ask, now=now)
         outcome = _decide(office, ask, kept, now=now)
         if outcome.place is None:
             return _refuse_or_queue(session, office, ask, outcome, principal=principal, now=now)
-        place = admit(session, office, ask, outcome.place, now=now)
+        place = admit(session, office, ask, outcome.place, now=now, quota=found.quota)
         outcome = replace(outcome, place=place)
         try:
             with _undoing(session, place):
                 allocation = _new(office, ask, principal=principal, now=now)
-                revision = devices.revision_of(turn)
-                keep(session, allocation, outcome, revision=revision, now=now, by=principal)
+                keep(session, allocation, outcome, revision=found.revision, now=now, by=principal)
                 enforcement.intend(session, office.enforcement, allocation, place, now=now)
         except StaleDecision:
             office.placer.forget()
@@ -157,6 +154,30 @@ def _decide_and_hold(
         f"devices changed {ATTEMPTS} times while deciding; nothing was held, try again",
         headers={"Retry-After": "1"},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What a request finds when its turn comes; nobody else decides before it commits."""
+
+    revision: int
+    heads: Sequence[Any]
+    quota: Answer | None
+
+
+def _take_turn(session: Session, office: Office, ask: Ask) -> _Turn:
+    """Take the cluster's turn and read, in the same trip, what a decision depends on."""
+    placer = office.placer
+    with one_trip(session):
+        # What need not be read under the lock is asked before it: others wait for us there.
+        prices = placer.ask_book(session)
+        heads = send(session, _KEPT, {})
+        turn = devices.ask_turn(session, placer.cluster_name)
+        news = placer.ask_news(session)
+        quota = ask_quota(session, ask)
+    placer.refresh_book(session, prices)
+    placer.follow(session, news)
+    return _Turn(devices.revision_of(turn), heads.rows, quota)
 
 
 def _undoing(session: Session, place: Place) -> AbstractContextManager[object]:
@@ -174,12 +195,12 @@ def _decide(office: Office, ask: Ask, kept: frozenset[str], *, now: datetime) ->
     return Outcome(found, None, placer.cost_per_hour(found, now=now))
 
 
-def _kept_nodes(session: Session, office: Office, ask: Ask, *, now: datetime) -> frozenset[str]:
+def _kept_nodes(heads: Sequence[Any], office: Office, ask: Ask, *, now: datetime) -> frozenset[str]:
     """Return the nodes kept for waiting requests that go before this one."""
     newcomer = Waiting(_LAST, ask.priority, now)
     return frozenset(
         node
-        for name, priority, since, node in session.connection().execute(_KEPT)
+        for name, priority, since, node in heads
         if node is not None
         and not outranks(
             newcomer,
@@ -202,7 +223,7 @@ def preview(
     check(ask)
     ask = on_behalf(session, ask, principal)
     office.placer.refresh(session)
-    kept = _kept_nodes(session, office, ask, now=now)
+    kept = _kept_nodes(send(session, _KEPT, {}).rows, office, ask, now=now)
     outcome = _decide(office, ask, kept, now=now)
     if outcome.place is None:
         return outcome

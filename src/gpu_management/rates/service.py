@@ -11,8 +11,9 @@ from gpu_management.auth import service as auth
 from gpu_management.auth.access import Permission, check
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second, wire_time
-from gpu_management.core.database import MICROS, AnyRow, AnySelect
+from gpu_management.core.database import MICROS, AnySelect
 from gpu_management.core.problems import FieldError
+from gpu_management.core.trips import Answer, send
 from gpu_management.devices import library
 from gpu_management.devices.models import Model
 from gpu_management.events import service as events
@@ -71,12 +72,16 @@ class BookKeeper:
     def __init__(self, rule: SliceRule = SliceRule.DOMINANT_SHARE) -> None:
         """Start empty; `rule` prices slices that have no price of their own."""
         self._rule = rule
-        self._stamp: AnyRow | None = None
+        self._stamp: object = None
         self._book = Book([], rule=rule)
 
-    def book(self, session: Session) -> Book:
+    def ask(self, session: Session) -> Answer:
+        """Ask, in the open trip, whether rows came or went; `book` takes the answer after it."""
+        return send(session, _STAMP, {})
+
+    def book(self, session: Session, asked: Answer | None = None) -> Book:
         """Return the present book; the same object for as long as no row comes or goes."""
-        stamp = session.connection().execute(_STAMP).one()
+        (stamp,) = (asked or self.ask(session)).rows
         if stamp != self._stamp:
             self._book = read_book(session, rule=self._rule)
             self._stamp = stamp
