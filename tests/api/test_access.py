@@ -41,6 +41,7 @@ NEEDED: dict[str, Permission | None] = {
     "getModel": P.GENERAL_READ,
     "createModel": P.DEVICES_WRITE,
     "listMigInstances": P.MIG_READ,
+    "getMigInstance": P.MIG_READ,
     "listMigProfiles": P.MIG_READ,
     "getMigHistory": P.DEVICES_READ,
     "destroyMigInstance": P.MIG_WRITE,
@@ -57,6 +58,12 @@ NEEDED: dict[str, Permission | None] = {
     "extendAllocation": P.ALLOCATIONS_WRITE,
     "getCostAnalysis": P.COST_READ,
     "getOwnCost": P.OWN_COST_READ,
+    "getCostBy": P.COST_READ,
+    "getOwnCostBy": P.OWN_COST_READ,
+    "getAllocationCost": P.OWN_COST_READ,
+    "getLedgerBuckets": P.COST_READ,
+    "getDeviceLedger": P.COST_READ,
+    "correctHold": P.BILLING_WRITE,
     "listRates": P.COST_READ,
     "setRate": P.RATES_WRITE,
     "withdrawRate": P.RATES_WRITE,
@@ -65,6 +72,16 @@ NEEDED: dict[str, Permission | None] = {
     "calculateRate": P.COST_READ,
     "getOpenCostAllocation": P.COST_READ,
     "getOpenCostSummary": P.COST_READ,
+    "listBudgets": P.OWN_COST_READ,
+    "createBudget": P.BILLING_WRITE,
+    "getBudget": P.OWN_COST_READ,
+    "updateBudget": P.BILLING_WRITE,
+    "deleteBudget": P.BILLING_WRITE,
+    "listBudgetNotices": P.OWN_COST_READ,
+    "listStatements": P.COST_READ,
+    "getMonthStatement": P.COST_READ,
+    "getTeamStatement": P.OWN_COST_READ,
+    "closeMonth": P.BILLING_WRITE,
     "listEvents": P.GENERAL_READ,
     "getMe": P.GENERAL_READ,
     "listApiKeys": P.ADMIN,
@@ -114,7 +131,7 @@ def _operations(client: TestClient) -> Iterator[tuple[str, str, str]]:
     document = client.app.openapi()  # type: ignore[attr-defined]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            filled = path.replace("{device_id}", "n1-GPU-00").replace("{node_name}", "n1")
+            filled = path.replace("{deviceId}", "n1-GPU-00").replace("{nodeName}", "n1")
             yield operation["operationId"], method.upper(), _any(filled)
 
 

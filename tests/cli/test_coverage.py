@@ -13,8 +13,11 @@ COMMANDS = {
     "createAllocations": "allocations bulk",
     "createApiKey": "keys create",
     "createMigInstance": "mig create",
+    "closeMonth": "statements close",
+    "createBudget": "budgets create",
     "createModel": "models add",
     "createTeam": "teams create",
+    "deleteBudget": "budgets delete",
     "deleteDevice": "devices delete",
     "deleteTeam": "teams delete",
     "destroyMigInstance": "mig destroy",
@@ -24,21 +27,27 @@ COMMANDS = {
     "endNodeMaintenance": "nodes uncordon",
     "extendAllocation": "allocations extend",
     "getAllocation": "allocations get",
+    "getBudget": "budgets get",
     "getCostAnalysis": "cost analysis",
     "getDevice": "devices get",
     "getDeviceHealth": "devices health",
     "getDeviceHistory": "devices history",
     "getMe": "whoami",
     "getMigHistory": "mig layout history",
+    "getMigInstance": "mig instances",
     "getModel": "models get",
+    "getMonthStatement": "statements show",
     "getNode": "nodes get",
     "getOverview": "overview",
     "getOwnCost": "cost analysis",
     "getStatistics": "devices statistics",
     "getTeam": "teams get",
+    "getTeamStatement": "statements show",
     "listAllocations": "allocations list",
     "listApiKeys": "keys list",
     "listAudit": "audit list",
+    "listBudgetNotices": "budgets notices",
+    "listBudgets": "budgets list",
     "listDevices": "devices list",
     "listEvents": "events",
     "listMigInstances": "mig instances",
@@ -46,6 +55,7 @@ COMMANDS = {
     "listModels": "models list",
     "listNodes": "nodes list",
     "listRates": "rates list",
+    "listStatements": "statements list",
     "listTeams": "teams list",
     "listWorkloadProfiles": "workloads",
     "registerDevice": "devices register",
@@ -62,6 +72,7 @@ COMMANDS = {
     "startMaintenance": "devices maintenance start",
     "startNodeMaintenance": "nodes cordon",
     "streamEvents": "events",
+    "updateBudget": "budgets update",
     "updateDevice": "devices update",
     "updateNode": "nodes update",
     "updateTeam": "teams update",
@@ -111,3 +122,12 @@ def test_kinds_of_work_and_list_prices_are_shown(live: LiveServer) -> None:
     rates = gpuctl(live, "rates", "list").out
     assert "always" in rates
     assert "y ago" not in rates
+
+
+def test_one_slice_is_shown(live: LiveServer) -> None:
+    device = "gpu-worker-1-GPU-03"
+    assert gpuctl(live, "mig", "create", device, "1g.10gb", "--start", "6").code == 0
+    name = f"{device}-MIG-1g.10gb-6"
+    assert name in gpuctl(live, "mig", "instances", name).out
+    assert gpuctl(live, "mig", "destroy", name).code == 0
+    assert gpuctl(live, "mig", "instances", name).code == 1

@@ -10,7 +10,10 @@ _PACKAGE: Final = "gpu_management.cli"
 COMMANDS: Final = {
     "overview": ("overview", "Show the fleet in one screen."),
     "events": ("overview", "Follow what happens, until Ctrl-C; or list what happened."),
-    "workloads": ("overview", "Show what each kind of work asks for."),
+    "workloads": (
+        "overview",
+        "Show what each kind of work asks for, how long it runs, and the cheapest place for it.",
+    ),
     "request": (
         "allocations",
         "Take GPUs: a whole one, several, a share (--milli) or a slice (--mig).",
@@ -24,6 +27,8 @@ COMMANDS: Final = {
     "rates": ("rates", "The price book."),
     "cost": ("costs", "What was spent."),
     "costs": ("metering", "Meter GPU time from files; needs no server."),
+    "budgets": ("budgets", "How much may be spent in a period."),
+    "statements": ("statements", "What each team pays for a month; closing months."),
     "keys": ("admin", "API keys: issue, rotate, revoke."),
     "teams": ("admin", "Teams: quotas and namespaces."),
     "audit": ("admin", "Who did what."),
