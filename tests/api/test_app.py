@@ -87,8 +87,8 @@ def test_curl_may_be_taken_off_the_list_of_agents(house: House) -> None:
 
 def test_no_shape_has_a_field_that_the_styles_need(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    in_lists_only = {"Event", "Problem"}
-    own = {n: s.get("properties", {}) for n, s in schemas.items() if n not in in_lists_only}
+    problems = {"Problem"}
+    own = {n: s.get("properties", {}) for n, s in schemas.items() if n not in problems}
     assert not [name for name, fields in own.items() if {"data", "meta"} & set(fields)]
 
 
@@ -211,8 +211,24 @@ def test_an_unknown_path_is_a_problem_document(client: TestClient) -> None:
 def test_a_wrong_method_is_a_problem_document(client: TestClient) -> None:
     answer = client.patch(DEVICES)
     assert answer.status_code == 405
-    assert "GET" in answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, HEAD, POST"
     assert answer.json()["code"] == "METHOD_NOT_ALLOWED"
+
+
+def test_every_method_of_a_path_is_allowed_also_below_the_prefix(client: TestClient) -> None:
+    answer = client.patch(f"/k8s-monitor{DEVICES}/n1-GPU-00")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, PUT"
+
+
+def test_path_parameters_are_documented_as_fields_are_written(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert f"{ALLOCATIONS}/{{allocationId}}" in paths
+    for path, methods in paths.items():
+        assert "_" not in path
+        for operation in methods.values():
+            told = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "path"}
+            assert told == set(re.findall(r"{(\w+)}", path))
 
 
 @pytest.mark.parametrize("path", [DEVICES, "/actuator/health", f"{DEVICES}/nobody", "/"])
@@ -318,6 +334,19 @@ def test_in_strict_mode_an_unknown_field_is_refused(house: House) -> None:
         answer = client.post(ALLOCATIONS, json={**ASKED, "useMIG": True})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "useMIG"
+
+
+def test_unknown_fields_inside_bulk_requests_are_told_about_too(house: House) -> None:
+    house.node(gpus=2)
+    body = {"requests": [ASKED, {**ASKED, "useMIG": True}]}
+    with house.client() as client:
+        answer = client.post(f"{ALLOCATIONS}/bulk", json=body)
+        assert answer.status_code == 200
+        assert "requests.1: unknown field useMIG" in answer.headers["x-gpu-warning"]
+    with house.client(strict_fields=True) as client:
+        answer = client.post(f"{ALLOCATIONS}/bulk", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "requests.1.useMIG"
 
 
 def test_half_a_surrogate_pair_is_refused_and_not_a_fault_of_ours(client: TestClient) -> None:

@@ -153,3 +153,19 @@ def test_profiles_say_what_could_be_carved(live: LiveServer, spare: str) -> None
     ran = gpuctl(live, "mig", "profiles", "--device", spare, "-o", "json")
     carvable = {profile["profileName"]: profile["carvable"] for profile in ran.json}
     assert carvable["1g.10gb"] >= 7
+
+
+def test_a_change_of_an_old_copy_is_refused(live: LiveServer) -> None:
+    device = "gpu-worker-2-GPU-01"
+    shown = gpuctl(live, "devices", "get", device).out
+    etag = next(line.split()[-1] for line in shown.splitlines() if line.startswith("ETAG"))
+    change = ("devices", "update", device, "--vbios", "1.2", "--if-match", etag)
+    assert gpuctl(live, *change).code == 0
+    assert gpuctl(live, *change).code == 1
+    assert "etag" not in gpuctl(live, "devices", "get", device, "-o", "json").json
+
+
+def test_only_the_named_models_are_taken(live: LiveServer) -> None:
+    asked = ("simulate", "-g", "8", "--only-model")
+    assert "gpu-worker-2" in gpuctl(live, "allocations", *asked, "t4").out
+    assert gpuctl(live, "allocations", *asked, "v100-sxm2-16gb").code == 0

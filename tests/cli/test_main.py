@@ -186,3 +186,14 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_server_may_be_told_before_the_command_and_behind_it_counts_more(
+    live: LiveServer,
+) -> None:
+    nowhere = "http://127.0.0.1:9"
+    elsewhere = {"GPU_MANAGEMENT_API": nowhere}
+    assert gpuctl(None, "--server", live.url, "whoami", **elsewhere).code == 0
+    assert gpuctl(None, "--server", live.url, "devices", "list", **elsewhere).code == 0
+    assert gpuctl(None, "-s", nowhere, "whoami", "--server", live.url).code == 0
+    assert gpuctl(None, "-s", nowhere, "--help").code == 0

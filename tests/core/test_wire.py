@@ -123,6 +123,18 @@ def test_plain_text_never_needs_an_escape_and_a_sentence_is_made_so(text: str) -
 
 def test_unknown_fields_are_named_with_the_nearest_known() -> None:
     body = Body.model_validate({"useId": "x", "userId": "y"})
-    (sentence,) = body.unknown_fields()
+    ((path, sentence),) = body.unknown_fields().items()
+    assert path == "useId"
     assert "useId" in sentence
     assert "userId" in sentence
+
+
+class Several(WireRequest):
+    requests: list[Body]
+
+
+def test_unknown_fields_inside_a_list_are_named_with_their_place() -> None:
+    told = Several.model_validate({"requests": [{}, {"useId": 1}], "request": []})
+    found = told.unknown_fields()
+    assert list(found) == ["request", "requests.1.useId"]
+    assert "did you mean userId" in found["requests.1.useId"]

@@ -100,7 +100,11 @@ def test_a_slice_is_made_and_destroyed(cut: TestClient) -> None:
     made = cut.post(f"{DEVICE}/mig/instances", json={"profile": "2g.20gb", "start": 4})
     assert made.status_code == 201
     assert made.json()["start"] == 4
+    found = cut.get(f"{made.headers['location']}?envelope=true").json()["data"]
+    assert (found["profileName"], found["status"]) == ("2g.20gb", "AVAILABLE")
+    assert found in cut.get(INSTANCES).json()
     assert cut.delete(made.headers["location"]).status_code == 204
+    assert cut.get(made.headers["location"]).status_code == 404
     assert cut.delete(made.headers["location"]).status_code == 404
     wrong = cut.post(f"{DEVICE}/mig/instances", json={"profile": "9g.1gb"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "MIG_LAYOUT_ILLEGAL")

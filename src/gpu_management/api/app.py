@@ -32,6 +32,7 @@ from gpu_management.events.stream import Broadcaster
 from gpu_management.mig.routes import router as mig
 from gpu_management.overview.board import Board
 from gpu_management.overview.routes import router as overview
+from gpu_management.overview.slices_routes import router as slices
 from gpu_management.rates.routes import router as rates
 
 SUMMARY = "Who holds which GPU, since when, and what it costs."
@@ -87,7 +88,18 @@ def create_app(parts: Parts) -> FastAPI:
         strict_content_type=False,
     )
     _fill_state(app, parts)
-    for router in (overview, devices, mig, allocations, costs, budgets, rates, events, auth):
+    for router in (
+        overview,
+        devices,
+        mig,
+        slices,
+        allocations,
+        costs,
+        budgets,
+        rates,
+        events,
+        auth,
+    ):
         app.include_router(router)
     app.include_router(opencost)
     app.include_router(actuator.router)

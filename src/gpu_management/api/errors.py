@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from gpu_management.core.clock import utc_now
 from gpu_management.core.problems import (
@@ -39,6 +40,7 @@ _BY_STATUS: dict[int, type[Problem]] = {
 }
 _LONGEST_ECHO = 200
 _HUGE = 2**63
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 
 def install(app: FastAPI) -> None:
@@ -111,8 +113,21 @@ async def _http(request: Request, error: Exception) -> Response:
     detail = f"{request.method} {request.url.path}: {error.detail}"
     if error.status_code == 404:  # noqa: PLR2004 - the status says it
         detail = f"nothing answers at {request.url.path}; /openapi.json lists every path"
-    problem = kind(detail, headers=error.headers or {})
-    return answer(request, problem)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # noqa: PLR2004 - the status says it
+        headers["Allow"] = ", ".join(_methods(request))
+    return answer(request, kind(detail, headers=headers))
+
+
+def _methods(request: Request) -> list[str]:
+    """Return what may be done with this path: the router names one route's methods only."""
+    found = {method for method in _METHODS if _is_offered(request, method)}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
+def _is_offered(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _database(request: Request, error: Exception) -> Response:

@@ -1,9 +1,11 @@
 """The OpenAPI document: what FastAPI derives, plus the styles of D-01 and the problem shape."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.alias_generators import to_camel
 
 from gpu_management.core.http import CURSOR_HEADER, ENVELOPE_HEADER, TOTAL_HEADER
 
@@ -64,6 +66,7 @@ _FORMAT_PARAMETER = {
     "description": "`csv` exports the list as RFC 4180 text.",
 }
 _JSON = "application/json"
+_PARAMETER = re.compile(r"(?<=\{)\w+(?=\})")
 
 
 def install(app: FastAPI) -> None:
@@ -99,10 +102,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in methods.values():
             if path.startswith("/api/"):
                 _dress(operation)
+    found["paths"] = {_camel(path): methods for path, methods in found["paths"].items()}
     return found
 
 
+def _camel(path: str) -> str:
+    """Write the parameters of a path as clients know the fields: `{allocationId}`."""
+    return _PARAMETER.sub(lambda name: to_camel(name[0]), path)
+
+
 def _dress(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        if parameter["in"] == "path":
+            parameter["name"] = to_camel(parameter["name"])
     for status, response in operation["responses"].items():
         schema = response.get("content", {}).get(_JSON, {}).get("schema")
         if not status.startswith("2") or not schema:

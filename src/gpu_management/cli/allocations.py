@@ -54,6 +54,9 @@ Milli = Annotated[
 User = Annotated[str | None, typer.Option("--user", "-u")]
 Team = Annotated[str | None, typer.Option("--team")]
 Model = Annotated[list[str], typer.Option("--model", help="Preferred model, best first.")]
+OnlyModel = Annotated[
+    list[str], typer.Option("--only-model", help="Only this model will do; repeat for more.")
+]
 Selector = Annotated[
     list[str], typer.Option("--selector", "-l", metavar="NAME=VALUE", help="A node's label.")
 ]
@@ -132,6 +135,7 @@ def request(  # noqa: PLR0913 - typer reads the options from the signature
     user: User = None,
     team: Team = None,
     model: Model = [],  # noqa: B006 - typer copies it
+    only_model: OnlyModel = [],  # noqa: B006 - typer copies it
     selector: Selector = [],  # noqa: B006 - typer copies it
     priority: Priority = 0,
     hours: Hours = None,
@@ -164,6 +168,7 @@ def simulate(  # noqa: PLR0913 - typer reads the options from the signature
     milli: Milli = None,
     team: Team = None,
     model: Model = [],  # noqa: B006 - typer copies it
+    only_model: OnlyModel = [],  # noqa: B006 - typer copies it
     selector: Selector = [],  # noqa: B006 - typer copies it
     priority: Priority = 0,
     hours: Hours = None,
@@ -244,6 +249,7 @@ def _body(asked: dict[str, Any]) -> dict[str, Any]:
         userId=asked["user"],
         teamId=asked["team"],
         modelPreference=list(asked["model"]),
+        modelIds=list(asked["only_model"]),
         nodeSelector=labels(asked["selector"], "--selector"),
         priority=asked["priority"],
         maxDurationHours=asked["hours"],

@@ -32,6 +32,7 @@ class Answer:
     total: int | None = None
     next_cursor: str | None = None
     warning: str | None = None
+    etag: str | None = None
 
 
 class _Busy(Exception):
@@ -94,7 +95,20 @@ class ApiClient:
             if cursor is None or len(rows) >= limit:
                 return Answer(rows, page.total, cursor)
 
-    def call(
+    def text(self, path: str, **query: object) -> str:
+        """Read something that is not JSON, such as a page to print or a table as CSV.
+
+        Raises:
+            Refused: the server answered with a problem; Denied for 401 and 403.
+            Unreachable: nobody answered.
+        """
+        request = self._http.build_request("GET", path, params=_given(query))
+        response = self._sent(request, repeatable=True)
+        if not response.is_success:
+            _answer(response)
+        return response.text
+
+    def call(  # noqa: PLR0913 - what one request is made of
         self,
         method: str,
         path: str,
@@ -102,18 +116,22 @@ class ApiClient:
         query: Mapping[str, object] | None = None,
         body: object = None,
         once: str | None = None,
+        if_match: str | None = None,
         seconds: float | None = None,
     ) -> Answer:
         """Send one request and return its answer.
 
-        `once` is an Idempotency-Key: with it a POST may be repeated safely. `seconds` is how much
-        longer than usual the server may take.
+        `once` is an Idempotency-Key: with it a POST may be repeated safely. `if_match` is the ETag
+        of the copy that was changed: the server refuses when it is no longer the newest. `seconds`
+        is how much longer than usual the server may take.
 
         Raises:
             Refused: the server answered with a problem; Denied for 401 and 403.
             Unreachable: nobody answered.
         """
         headers = {"Idempotency-Key": once} if once else {}
+        if if_match:
+            headers["If-Match"] = if_match
         request = self._http.build_request(
             method, path, params=_given(query or {}), json=body, headers=headers
         )
@@ -217,7 +235,7 @@ def _answer(response: httpx2.Response) -> Answer:
 
 
 def _content(response: httpx2.Response) -> Answer:
-    warning = response.headers.get("x-gpu-warning")
+    warning, etag = response.headers.get("x-gpu-warning"), response.headers.get("etag")
     if not response.content:
         return Answer(None, warning=warning)
     try:
@@ -225,6 +243,6 @@ def _content(response: httpx2.Response) -> Answer:
     except ValueError as error:
         raise CliError(f"{response.url} did not answer with JSON: is it our API?") from error
     if not isinstance(body, dict) or "data" not in body:
-        return Answer(body, warning=warning)
+        return Answer(body, warning=warning, etag=etag)
     meta = body.get("meta") or {}
-    return Answer(body["data"], meta.get("total"), meta.get("nextCursor"), warning)
+    return Answer(body["data"], meta.get("total"), meta.get("nextCursor"), warning, etag)

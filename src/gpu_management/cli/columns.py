@@ -63,6 +63,7 @@ DEVICE = (
     col("SERIAL", "serialNumber"),
     col("DRIVER", "driverVersion"),
     num("PRICE/H", lambda row: text.money(row.get("costPerHour"), digits=4)),
+    col("ETAG", "etag"),
     Column("MIG FREE", lambda row, _view: _free_places(row)),
 )
 NODES = (
@@ -78,6 +79,7 @@ NODES = (
     col("DRIVER", "driverVersion", rank=6),
     when("SEEN", "lastSeenAt", rank=4),
 )
+NODE = (*NODES, col("ETAG", "etag"))
 MODELS = (
     col("MODEL", "modelId"),
     col("NAME", "modelName", rank=1),

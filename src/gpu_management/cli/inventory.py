@@ -36,6 +36,12 @@ class Status(StrEnum):
     OFFLINE = "OFFLINE"
 
 
+IfMatch = Annotated[
+    str | None,
+    typer.Option(metavar="ETAG", help="Only if it is still the copy that `get` showed."),
+]
+
+
 def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     devices = group("devices", "GPUs: list, register, repair, remove.", inside=app)
@@ -87,7 +93,7 @@ def list_devices(
 
 def get_device(shell: Shell, device: DeviceId) -> None:
     """Show one GPU: state, holders, layout, price."""
-    shell.printer.one(shell.api.get(under(DEVICES, device)).data, columns.DEVICE)
+    shell.printer.one(shell.object(under(DEVICES, device)), columns.DEVICE)
 
 
 def register(  # noqa: PLR0913 - typer reads the options from the signature
@@ -134,6 +140,7 @@ def update(  # noqa: PLR0913 - typer reads the options from the signature
     driver: Annotated[str | None, typer.Option(help="Driver version.")] = None,
     vbios: Annotated[str | None, typer.Option()] = None,
     power_limit_w: Annotated[int | None, typer.Option(min=1)] = None,
+    if_match: IfMatch = None,
 ) -> None:
     """Change what is told about a GPU; what is left out stays."""
     body = given(
@@ -145,13 +152,13 @@ def update(  # noqa: PLR0913 - typer reads the options from the signature
         vbios=vbios,
         powerLimitW=power_limit_w,
     )
-    changed = shell.send("PUT", under(DEVICES, device), _some(body))
+    changed = shell.send("PUT", under(DEVICES, device), _some(body), if_match=if_match)
     shell.printer.done(f"{device} updated", changed)
 
 
-def delete(shell: Shell, device: DeviceId) -> None:
+def delete(shell: Shell, device: DeviceId, *, if_match: IfMatch = None) -> None:
     """Take a GPU out of the fleet; its history stays."""
-    shell.send("DELETE", under(DEVICES, device))
+    shell.send("DELETE", under(DEVICES, device), if_match=if_match)
     shell.printer.done(f"{device} removed")
 
 
@@ -208,8 +215,8 @@ def list_nodes(shell: Shell, *, limit: Limit = None, sort: Sort = None) -> None:
 
 def get_node(shell: Shell, node: NodeName) -> None:
     """Show one node and its GPUs."""
-    found = shell.api.get(under(NODES, node)).data
-    shell.printer.one(found, columns.NODES)
+    found = shell.object(under(NODES, node))
+    shell.printer.one(found, columns.NODE)
     if shell.printer.is_for_people():
         shell.printer.gap()
         shell.printer.rows(found["devices"], columns.DEVICES, empty="no devices")
@@ -225,6 +232,7 @@ def update_node(  # noqa: PLR0913 - typer reads the options from the signature
     memory_gib: Annotated[float | None, typer.Option(min=0, help="Memory of the host.")] = None,
     driver: Annotated[str | None, typer.Option(help="Driver version.")] = None,
     label: Annotated[list[str], typer.Option(metavar="NAME=VALUE", help="Replaces all.")] = [],  # noqa: B006 - typer copies it
+    if_match: IfMatch = None,
 ) -> None:
     """Change what is told about a node; what is left out stays."""
     body = given(
@@ -235,7 +243,7 @@ def update_node(  # noqa: PLR0913 - typer reads the options from the signature
         driverVersion=driver,
         labels=labels(label, "--label") or None,
     )
-    shell.send("PUT", under(NODES, node), _some(body))
+    shell.send("PUT", under(NODES, node), _some(body), if_match=if_match)
     shell.printer.done(f"{node} updated")
 
 

@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 the server refused, 2 wrong usage, 3 no server, 4 not allo
 vain, 130 interrupted.
 """
 
+from typing import Annotated
+
 import typer
 
 from gpu_management.cli.lazy import LazyGroup
@@ -25,7 +27,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback(help=_ABOUT)(_nothing)
+    app.callback(help=_ABOUT)(_root)
     return app
 
 
@@ -39,5 +41,13 @@ def kubectl_main() -> None:
     build()(prog_name="kubectl gpu")
 
 
-def _nothing() -> None:
-    """Take no option that all commands would share."""
+def _root(
+    context: typer.Context,
+    *,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", "-s", metavar="URL", help="Where the control plane answers."),
+    ] = None,
+) -> None:
+    """Keep what is told before the command; the command reads it."""
+    context.obj = server

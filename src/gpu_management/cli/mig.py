@@ -43,8 +43,9 @@ def profiles(
     shell.listing(MIG_PROFILES, columns.PROFILES, empty=empty, modelId=model, deviceId=device)
 
 
-def instances(
+def instances(  # noqa: PLR0913 - typer reads the options from the signature
     shell: Shell,
+    mig: Annotated[str | None, typer.Argument(metavar="MIG", help="Show only this one.")] = None,
     *,
     device: Device = None,
     profile: Annotated[str | None, typer.Option(help="Only of this profile.")] = None,
@@ -54,7 +55,10 @@ def instances(
     limit: Limit = None,
     sort: Sort = None,
 ) -> None:
-    """List the slices with their place and holder."""
+    """List the slices with their place and holder, or show one."""
+    if mig is not None:
+        shell.printer.one(shell.api.get(under(MIG_INSTANCES, mig)).data, columns.INSTANCES)
+        return
     status = None if free is None else "AVAILABLE" if free else "ALLOCATED"
     shell.listing(
         MIG_INSTANCES,

@@ -144,5 +144,5 @@ def _print_event(printer: Printer, event: dict[str, Any]) -> None:
     if not printer.is_for_people():
         printer.line(event)
         return
-    told = text.plain({n: v for n, v in event["data"].items() if not isinstance(v, dict | list)})
+    told = text.plain({n: v for n, v in event["details"].items() if not isinstance(v, dict | list)})
     printer.done(f"{event['createdAt']}  {event['type']:<24} {event['subjectId']}  {told}")

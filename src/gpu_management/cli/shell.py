@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gpu_management.cli.client import ApiClient
 
 Command = Callable[..., None]
+_CONTEXT = Parameter("command_context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,15 @@ class Shell:
         if answer.total is not None and shown < answer.total and self.printer.is_for_people():
             remark(f"{shown} of {answer.total:,}; --limit shows more")
 
-    def send(self, method: str, path: str, body: object = None) -> Any:
+    def object(self, path: str) -> dict[str, Any]:
+        """Read an object; people see its ETag too, the others get it as the server sent it."""
+        answer = self.api.get(path)
+        found: dict[str, Any] = answer.data
+        return found | ({"etag": answer.etag} if self.printer.is_for_people() else {})
+
+    def send(self, method: str, path: str, body: Any = None, *, if_match: str | None = None) -> Any:
         """Send a change and return what the server made of it."""
-        answer = self.api.call(method, path, body=body)
+        answer = self.api.call(method, path, body=body, if_match=if_match)
         if answer.warning:
             remark(f"warning: {answer.warning}")
         return answer.data
@@ -75,16 +82,26 @@ def command(
         shared = (*(options.WATCHING if watchable else ()), *options.ALWAYS)
 
         def run(**given: Any) -> None:
+            context = given.pop(_CONTEXT.name)
             told = {parameter.name: given.pop(parameter.name) for parameter in shared}
+            told["server"] = _server(context, told["server"])
             interval = told["interval"] if told.get("watch") else None
             with failing_well(told["output"]):
                 _run(lambda shell: function(shell, **given), _shell(told), interval)
 
-        _look_like(run, function, [*(_keyword(p) for p in own), *shared])
+        _look_like(run, function, [*(_keyword(p) for p in own), *shared, _CONTEXT])
         app.command(name)(run)
         return function
 
     return register
+
+
+def _server(context: typer.Context, server: str) -> str:
+    """Return the address told with the command, else the one before it, else the usual one."""
+    source = context.get_parameter_source("server")
+    before = context.find_root().obj
+    is_told = source is not None and source.name == "COMMANDLINE"
+    return server if is_told or not isinstance(before, str) else before
 
 
 def group(name: str, about: str, *, inside: typer.Typer) -> typer.Typer:

@@ -130,14 +130,10 @@ def note_unknown(request: Request, response: Response, body: wire.WireRequest) -
     if not unknown:
         return
     if runtime(request).strict_fields:
-        names = sorted(body.model_extra or {})
-        errors = [
-            FieldError(name[:60], "unknown", text)
-            for name, text in zip(names, unknown, strict=True)
-        ]
-        raise ValidationFailed("; ".join(unknown), errors=errors)
+        errors = [FieldError(path, "unknown", text) for path, text in unknown.items()]
+        raise ValidationFailed("; ".join(unknown.values()), errors=errors)
     # Names are the caller's: a control character in a header would lose the whole answer.
-    text = one_line("; ".join(unknown))
+    text = one_line("; ".join(unknown.values()))
     response.headers[WARNING_HEADER] = text.encode("ascii", "replace").decode()[:1000]
 
 

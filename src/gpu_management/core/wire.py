@@ -107,13 +107,24 @@ class WireRequest(WireModel):
 
     model_config = ConfigDict(extra="allow")
 
-    def unknown_fields(self) -> list[str]:
-        """Return the sentences about fields we do not know, each with the nearest name."""
+    def unknown_fields(self) -> dict[str, str]:
+        """Return a sentence about each field we do not know, with the nearest name, by its path.
+
+        Bodies inside lists of the body are asked as well: `requests.0.useId`.
+        """
         known = [field.alias or name for name, field in type(self).model_fields.items()]
-        return [
-            f"unknown field {name[:60]}{did_you_mean(name, known)}"
+        found = {
+            name[:60]: f"unknown field {name[:60]}{did_you_mean(name, known)}"
             for name in sorted(self.model_extra or {})
-        ]
+        }
+        for name, field in type(self).model_fields.items():
+            inner = getattr(self, name)
+            for number, part in enumerate(inner if isinstance(inner, list) else ()):
+                if isinstance(part, WireRequest):
+                    place = f"{field.alias or name}.{number}"
+                    for path, sentence in part.unknown_fields().items():
+                        found[f"{place}.{path}"] = f"{place}: {sentence}"
+        return found
 
 
 class Style(StrEnum):

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import AliasChoices, ConfigDict, Field
 
 from gpu_management.core.wire import Moment, WireModel
 
 
 class Event(WireModel):
-    """Something that happened to `subjectId`; `data` depends on the type."""
+    """Something that happened to `subjectId`; `details` depend on the type."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -21,7 +21,7 @@ class Event(WireModel):
                     "subjectId": "7d9c4f0e-3a62-4f5e-9a52-0d6f3f6f3c11",
                     "team": "ml-team",
                     "namespace": "ml",
-                    "data": {"phase": "Allocated"},
+                    "details": {"phase": "Allocated"},
                     "createdAt": "2026-01-02T03:04:05.678Z",
                 }
             ]
@@ -35,5 +35,5 @@ class Event(WireModel):
     subject_id: str
     team: str | None
     namespace: str | None
-    data: dict[str, Any]
+    details: dict[str, Any] = Field(validation_alias=AliasChoices("details", "data"))
     created_at: Moment

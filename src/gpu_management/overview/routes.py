@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations.models import Hold
 from gpu_management.auth import service as auth
 from gpu_management.auth.access import Permission, roles_of
 from gpu_management.auth.principals import Principal
@@ -22,7 +21,7 @@ from gpu_management.core.http import (
     page_of,
     problems,
 )
-from gpu_management.core.paging import Listing, list_rows
+from gpu_management.core.paging import Listing
 from gpu_management.core.problems import PreconditionFailed
 from gpu_management.costs.routes import DeskDep
 from gpu_management.devices import service as devices
@@ -38,7 +37,6 @@ from gpu_management.devices.models import DeviceStateInterval, DeviceStatus
 from gpu_management.devices.routes import DeviceId, IfMatch, NodeName
 from gpu_management.devices.schemas import DeviceCreate, DeviceUpdate
 from gpu_management.mig import queries as mig_queries
-from gpu_management.mig import schemas as mig_schemas
 from gpu_management.mig import service as mig
 from gpu_management.mig.errors import MigNotSupported
 from gpu_management.mig.geometry import Placement, load_geometries
@@ -311,43 +309,6 @@ def health(device_id: DeviceId, _principal: Reader, session: ReadSession) -> Any
         "xid_errors": None,
         "history": stretches,
     }
-
-
-@router.get(
-    "/mig/instances",
-    tags=["mig"],
-    response_model=list[mig_schemas.Instance],
-    operation_id="listMigInstances",
-    summary="MIG instances",
-    responses=problems(),
-)
-def list_instances(
-    _principal: Annotated[Principal, Depends(requires(Permission.MIG_READ))],
-    session: ReadSession,
-    page: Paging,
-    request: Request,
-    response: Response,
-    device_id: Annotated[str | None, Query(alias="deviceId", max_length=270)] = None,
-    profile: Annotated[str | None, Query(max_length=24)] = None,
-    status: Annotated[str | None, Query(pattern="^(AVAILABLE|ALLOCATED)$")] = None,
-) -> Any:
-    """List the slices of the fleet with their place and holder."""
-    query = mig_queries.instance_rows()
-    if device_id is not None:
-        query = query.where(DeviceRow.live_id == device_id)
-    if profile is not None:
-        query = query.where(MigInstance.profile_name == profile)
-    if status is not None:
-        query = query.where(MigInstance.held.is_(status == "ALLOCATED"))
-    sorts = {"migId": MigInstance.mig_id, "profileName": MigInstance.profile_name}
-    listing = list_rows(session, query, sorts=sorts, key=MigInstance.id, page=page)
-    held = [row.id for row in listing.rows if row.held]
-    owners = select(Hold.mig_instance_id, Hold.allocation_id).where(
-        Hold.ended_at.is_(None), Hold.mig_instance_id.is_not(None)
-    )
-    by_slice = dict(session.execute(owners).all()) if held else {}
-    shown = [mig_queries.shown(row, by_slice.get(row.id)) for row in listing.rows]
-    return page_of(request, response, Listing(shown, listing.total, listing.next_cursor))
 
 
 @router.get(
