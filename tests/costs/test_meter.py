@@ -14,9 +14,11 @@ from gpu_management.allocations.errors import GpuNotAvailable
 from gpu_management.core.database import MICROS
 from gpu_management.costs import service as costs
 from gpu_management.costs.days import day_start, next_day
-from gpu_management.costs.meter import _cost
+from gpu_management.costs.ledger import steps_of
+from gpu_management.costs.pieces import micros
 from gpu_management.rates.pricing import RatePeriod, cost_until_micros
 from gpu_management.rates.service import Price, set_rate
+from tests.support.costs import close_days
 from tests.support.house import H100, T4, House, prepared_database
 from tests.support.principals import ADMIN
 
@@ -47,7 +49,7 @@ def spent_by_meter(house: House) -> dict[str, Decimal]:
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["take", "share", "slice", "release", "price", "restart"]),
+            st.sampled_from(["take", "share", "slice", "release", "price", "restart", "close"]),
             st.integers(1, 40 * 3600),
         ),
         min_size=1,
@@ -90,6 +92,8 @@ def _do(house: House, deed: str, held: list[str]) -> None:
             set_rate(session, price, principal=ADMIN, now=house.now)
     elif deed == "restart":
         house.restart()
+    elif deed == "close":
+        close_days(house)
 
 
 def test_what_was_ever_spent_never_falls_when_a_hold_ends(tmp_path: Path) -> None:
@@ -140,7 +144,10 @@ def test_many_holds_cost_what_each_costs_alone_even_beyond_64_bits(
         )
         for start in starts
     )
-    assert _cost(periods, milli, np.array(starts, np.int64), until) == alone
+    count = len(starts)
+    ends, parts = np.full(count, until), np.full(count, milli)
+    costs = micros(steps_of(tuple(periods)), parts, np.array(starts, np.int64), ends)
+    assert int(costs.sum()) == alone
 
 
 def test_a_day_lasts_23_or_25_hours_where_clocks_change() -> None:
