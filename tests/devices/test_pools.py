@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 from sqlalchemy import select
 
 from gpu_management.core.settings import Billing
@@ -5,8 +7,10 @@ from gpu_management.devices import bulk, service
 from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Node
 from gpu_management.devices.pools import WELL_KNOWN_LABELS, pool_of
 from gpu_management.devices.service import DeviceFacts, NodeFacts
+from gpu_management.rates.service import Price, set_rate
 from tests.support.house import CLUSTER, T4, House
 from tests.support.ledger import check_ledger
+from tests.support.principals import ADMIN
 
 GKE = "cloud.google.com/gke-nodepool"
 OURS = "gpu.company.com/node-pool"
@@ -76,6 +80,27 @@ def test_stretches_of_two_pools_meet_in_one_second(house: House) -> None:
             select(DeviceStateInterval).order_by(DeviceStateInterval.id)
         )
         assert first.ended_at == second.started_at == house.now
+
+
+def test_placement_sees_the_price_of_the_new_pool(house: House) -> None:
+    house.node()
+    with house.database.write() as session:
+        price = Price(T4, Decimal(9), node_pool="a")
+        set_rate(session, price, principal=ADMIN, now=house.now)
+
+    def cost() -> Decimal | None:
+        made = house.request()
+        house.release(made.allocation_id)
+        return made.cost_per_hour
+
+    assert cost() == Decimal("0.526")
+    _relabel(house, pool="a")
+    assert cost() == 9
+    with house.database.read() as session:
+        device, node = session.scalars(select(Device)).one(), session.scalars(select(Node)).one()
+        assert device.revision >= node.revision > 0
+    _relabel(house, other="a")
+    assert cost() == Decimal("0.526")
 
 
 def test_a_device_that_left_the_fleet_has_no_timeline_to_go_on(house: House) -> None:

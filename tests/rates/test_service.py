@@ -186,16 +186,14 @@ def test_a_price_beyond_the_highest_is_taken_for_a_slip(house: House) -> None:
 
 
 def test_a_hold_is_charged_the_price_of_the_pool_it_was_given_in(house: House) -> None:
-    (device,) = house.node(labels={"gpu.company.com/node-pool": "gold"})
+    house.node(labels={"gpu.company.com/node-pool": "gold"})
     set_price(house, dollars="9", node_pool="gold")
     found = house.request()
-    with house.database.write() as session:
-        hold = session.scalars(select(Hold)).one()
-        hold.node_pool = "gold"
+    assert found.cost_per_hour == 9
+    house.node(labels={}, gpus=0)  # the node leaves the pool; the contract goes on
     house.clock.forward(hours=1)
     with house.database.read() as session:
         book = house.keeper.book(session)
         row = session.execute(hold_rows().where(Hold.allocation_id == found.allocation_id)).one()
-        assert row.device_id == device
         cost = book.cost_micros(priced(row), started_at=row.started_at, until=house.now)
     assert cost == 9_000_000

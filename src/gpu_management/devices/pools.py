@@ -30,7 +30,8 @@ def move(session: Session, node: Node, pool: str | None, *, now: datetime) -> bo
     """Put a node into a pool; return whether it moved.
 
     What its cards are worth changes with the pool, so the open stretches of their timelines end
-    and go on in the new one. Holds keep the pool, and so the price, that they began with.
+    and go on in the new one, and placement reads them again: the caller has numbered the change of
+    the node. Holds keep the pool, and so the price, that they began with.
     """
     if node.node_pool == pool:
         return False
@@ -41,4 +42,5 @@ def move(session: Session, node: Node, pool: str | None, *, now: datetime) -> bo
         select(Device).where(Device.node_id == node.id, Device.live_id.is_not(None))
     ):
         states.roll_over(session, device, pool, now=now)
+        device.revision = node.revision
     return True
