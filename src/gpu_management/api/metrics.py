@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Phase
-from gpu_management.costs.service import Desk, today_and_month, total_ever
+from gpu_management.api import cost_metrics
+from gpu_management.costs.service import Desk
 from gpu_management.mig.models import MigInstance
 from gpu_management.overview.service import fleet_groups
 
@@ -23,7 +24,7 @@ def fleet(session: Session, desk: Desk, *, now: datetime) -> bytes:
     _allocations(session, registry)
     _slices(session, registry)
     _devices(session, registry)
-    _costs(session, desk, registry, now=now)
+    cost_metrics.write(session, desk, registry, now=now)
     return generate_latest(registry)
 
 
@@ -83,13 +84,3 @@ def _devices(session: Session, registry: CollectorRegistry) -> None:
     for group in fleet_groups(session)[0]:
         by.labels(group.model_id, group.state.value).inc(group.number)
         held.labels(group.model_id).inc(int(group.held_milli))
-
-
-def _costs(session: Session, desk: Desk, registry: CollectorRegistry, *, now: datetime) -> None:
-    spent = today_and_month(session, desk, now=now)
-    Gauge("gpu_daily_cost", "Cost since midnight, in billing currency.", registry=registry).set(
-        float(spent["daily_cost"])
-    )
-    CounterMetric(
-        "gpu_cost", "Cost of all holds ever, in billing currency.", registry=registry
-    ).inc(float(total_ever(session, desk, now=now)))
