@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, literal_column, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.fleet import DeviceRow, Fleet, NodeRow
@@ -21,8 +21,6 @@ from gpu_management.mig.fleet import IdleInstance, MigFleet, MigGpu
 from gpu_management.mig.geometry import Placement
 from gpu_management.mig.models import MigInstance
 from gpu_management.rates.book import Book, Priced
-
-_ROWS_AT_ONCE = 500
 
 # Asked before every decision, so built once.
 _NODES: AnySelect = select(
@@ -58,6 +56,11 @@ _DEVICES: AnySelect = (
     .join(Model, Model.model_id == Device.model_id)
     .where(Device.cluster_name == bindparam("cluster"), Device.revision > bindparam("seen"))
 )
+# Usually little is new. Saying so lets PostgreSQL keep one plan, by the index, for every `seen`;
+# without a limit it would plan both anew each time, under the lock, longer than they take to run.
+_FEW = 20
+_FEW_NODES = _NODES.order_by(Node.revision).limit(literal_column(str(_FEW)))
+_FEW_DEVICES = _DEVICES.order_by(Device.revision).limit(literal_column(str(_FEW)))
 
 
 @dataclass(slots=True)
@@ -115,17 +118,27 @@ class View:
     def refresh(self, session: Session) -> None:
         """Read what changed since the last time."""
         with one_trip(session):
-            news = self.ask(session)
-        self.learn(session, news)
+            news = self._ask(session, _DEVICES, _NODES)
+        self._learn(session, news)
 
     def ask(self, session: Session) -> "News":
-        """Ask, in the open trip, what changed since the last time."""
-        # Devices first: where statements see different moments, no device lacks its node.
-        devices = self._newer(session, _DEVICES, self.seen_devices)
-        return News(self, devices, self._newer(session, _NODES, self.seen_nodes))
+        """Ask, in the open trip, what changed since the last time, as if that were little."""
+        return self._ask(session, _FEW_DEVICES, _FEW_NODES)
 
     def learn(self, session: Session, news: "News") -> None:
-        """Take in what was asked for, and what of it is new still: others ask meanwhile."""
+        """Take in what was asked for, or everything that is new where that is more than a few."""
+        if max(len(news.devices.rows), len(news.nodes.rows)) < _FEW:
+            self._learn(session, news)
+        else:
+            self.refresh(session)
+
+    def _ask(self, session: Session, devices: AnySelect, nodes: AnySelect) -> "News":
+        # Devices first: where statements see different moments, no device lacks its node.
+        changed = self._newer(session, devices, self.seen_devices)
+        return News(self, changed, self._newer(session, nodes, self.seen_nodes))
+
+    def _learn(self, session: Session, news: "News") -> None:
+        # Others ask and learn meanwhile: what they took in already may be newer than this.
         self._learn_nodes([row for row in news.nodes.rows if row.revision > self.seen_nodes])
         newer = [row for row in news.devices.rows if row.revision > self.seen_devices]
         self._learn_devices(session, newer)
