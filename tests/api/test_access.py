@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from fastapi.testclient import TestClient
 from gpu_management.auth import schemas, service
 from gpu_management.auth.access import Permission, Role, roles_of
 from gpu_management.auth.authenticators import IssuedKeys
-from gpu_management.auth.network import TrustedNetwork, parse_network
+from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
 from tests.support.apps import NOON
 from tests.support.house import BROWSER, House
@@ -210,7 +211,7 @@ def test_a_node_shows_its_devices_to_whoever_may_list_devices(
 
 
 def test_a_trusted_network_grants_its_roles_and_nothing_more(house: House) -> None:
-    network = TrustedNetwork(parse_network("192.0.2.0/24"), frozenset({Role.OPERATOR}))
+    network = TrustedNetwork(ip_network("192.0.2.0/24"), frozenset({Role.OPERATOR}))
     security = Security(Mode.ENFORCED, trusted_networks=(network,))
     app = house.app(security)
     with TestClient(app, client=("192.0.2.7", 1)) as inside:

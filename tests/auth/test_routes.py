@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any
 
 import pytest
@@ -10,7 +11,7 @@ from fastapi.testclient import TestClient
 from gpu_management.auth import routes, schemas, service
 from gpu_management.auth.access import Permission, Role, roles_of
 from gpu_management.auth.authenticators import IssuedKeys
-from gpu_management.auth.network import TrustedNetwork, parse_network
+from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Principal, Security
 from gpu_management.core.database import Database
 from tests.support.apps import NOON, Hands, application
@@ -158,7 +159,7 @@ def test_anonymous_callers_have_the_roles_that_settings_give_them(
 def test_a_trusted_network_needs_no_credential(
     database: Database, clock: Hands, security: Security, *, peer: str, status: int
 ) -> None:
-    pods = TrustedNetwork(parse_network("10.244.0.0/16"), frozenset({Role.OPERATOR}))
+    pods = TrustedNetwork(ip_network("10.244.0.0/16"), frozenset({Role.OPERATOR}))
     opened = replace(security, trusted_networks=(pods,))
     with _client(database, clock, opened, peer=peer) as client:
         told = {"X-Forwarded-For": "10.244.1.7"}

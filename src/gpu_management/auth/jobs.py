@@ -1,12 +1,12 @@
 """What a process with routes calls on a timer: each replica knows what it saw itself."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import or_, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
-from gpu_management.auth.models import ApiKey, Outcome
+from gpu_management.auth.models import ApiKey, AuditEntry, Outcome
 from gpu_management.auth.principals import Security
 from gpu_management.auth.service import record
 
@@ -49,6 +49,15 @@ def flush_refusals(session: Session, security: Security) -> int:
         )
         written += 1
     return written
+
+
+def purge_audit(session: Session, *, before: datetime, at_once: int = 1000) -> int:
+    """Delete the oldest audit rows from before a moment; return how many, `at_once` at most."""
+    old = select(AuditEntry.id).where(AuditEntry.at < before)
+    found = list(session.scalars(old.order_by(AuditEntry.at).limit(at_once)))
+    for start in range(0, len(found), 500):
+        session.execute(delete(AuditEntry).where(AuditEntry.id.in_(found[start : start + 500])))
+    return len(found)
 
 
 def reload_mounted_keys(mounted: MountedKeys) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from gpu_management.auth.access import Role
 
@@ -17,15 +17,6 @@ class TrustedNetwork:
     network: Network
     roles: frozenset[Role]
     team: str | None = None
-
-
-def parse_network(text: str) -> Network:
-    """Read `10.0.0.0/8`, or a single address.
-
-    Raises:
-        ValueError: neither; host bits that are set count as a typing error.
-    """
-    return ip_network(text.strip())
 
 
 def client_address(

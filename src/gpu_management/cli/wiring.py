@@ -16,6 +16,7 @@ from gpu_management.auth.access import parse_role
 from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
 from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
+from gpu_management.cli.wiring_retention import purge_job
 from gpu_management.controller.leader import Leader
 from gpu_management.controller.loops import (
     Job,
@@ -141,7 +142,7 @@ def security_of(settings: Settings, database: Database) -> tuple[Security, list[
         authenticators=tuple(authenticators),
         anonymous_roles=frozenset(map(parse_role, settings.security.anonymous_roles)),
         trusted_networks=tuple(
-            TrustedNetwork(trusted.cidr, frozenset(map(parse_role, trusted.roles)))
+            TrustedNetwork(trusted.cidr, frozenset(map(parse_role, trusted.roles)), trusted.team)
             for trusted in settings.security.trusted_networks
         ),
         trusted_proxies=tuple(settings.server.trusted_proxies),
@@ -188,6 +189,7 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     )
     money = _money_jobs(settings, database, purse, keeper)
     money.append(closing_job(database, parts.desk))
+    jobs.append(purge_job(database, settings.retention))
     loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
     return Process(settings, database, office, security, create_app(parts), loops, clock)
 

@@ -199,6 +199,14 @@ class Scheduling(Section):
     )
 
 
+class Retention(Section):
+    """How long what happened is kept; what GPUs were held is kept for ever."""
+
+    events_days: int = Field(90, ge=0, description="Days that events are kept; 0: for ever.")
+    audit_days: int = Field(400, ge=0, description="Days that audit rows are kept; 0: for ever.")
+    purge_seconds: Seconds = Field(600, ge=1, description="Between looks for what is too old.")
+
+
 class Logging(Section):
     """What is written down."""
 
@@ -232,6 +240,7 @@ class Settings(Section):
     billing: Billing = Field(default_factory=Billing, description="Billing.")
     allocations: Allocations = Field(default_factory=Allocations, description="Allocations.")
     scheduling: Scheduling = Field(default_factory=Scheduling, description="Scheduling.")
+    retention: Retention = Field(default_factory=Retention, description="Retention.")
     logging: Logging = Field(default_factory=Logging, description="Logging.")
     cluster: Cluster = Field(default_factory=Cluster, description="Cluster.")
     alerts: Alerts = Field(default_factory=Alerts, description="Alerts.")

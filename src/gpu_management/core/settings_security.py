@@ -19,6 +19,7 @@ class TrustedNetwork(Section):
 
     cidr: IPvAnyNetwork = Field(description="Network, for example 10.0.0.0/8.")
     roles: RoleNames = Field(description="Roles granted to callers from there.")
+    team: str | None = Field(None, description="Team they act for; a USER without one sees none.")
 
 
 class Ldap(Section):
@@ -71,7 +72,7 @@ class Security(Section):
     )
     anonymous_roles: RoleNames = Field((), description="Roles of callers without credentials.")
     trusted_networks: tuple[TrustedNetwork, ...] = Field(
-        (), description="Roles of callers without credentials, by network: [{cidr, roles}]."
+        (), description="Roles of callers without credentials, by network: [{cidr, roles, team}]."
     )
     devices_readable: bool = Field(
         default=False, description="Let USER and VIEWER read the list of devices."

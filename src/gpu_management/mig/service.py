@@ -8,13 +8,13 @@ from uuid import uuid4
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from gpu_management.core.clock import whole_second
 from gpu_management.core.problems import FieldError
 from gpu_management.core.text import did_you_mean
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import DeviceInUse, StaleDecision
 from gpu_management.devices.models import Device, Model
 from gpu_management.events import service as events
+from gpu_management.mig import history
 from gpu_management.mig import layout as rules
 from gpu_management.mig.errors import (
     MigInstanceInUse,
@@ -24,7 +24,7 @@ from gpu_management.mig.errors import (
     MigNotSupported,
 )
 from gpu_management.mig.geometry import Geometry, LayoutError, Placement, load_geometries
-from gpu_management.mig.models import MigInstance, MigLayout, MigProfile
+from gpu_management.mig.models import MigInstance, MigProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,34 +340,12 @@ def remove_device(session: Session, device: Device, *, now: datetime) -> None:
     devices.remove(session, device, now=now)
     for instance in instances_of(session, device.id):
         _destroy(session, instance, now=now)
-    _close_layout(session, device, now=now)
-
-
-def _close_layout(session: Session, device: Device, *, now: datetime) -> datetime:
-    """End the open stretch and return when: now, but never before it began."""
-    moment = whole_second(now)
-    for stretch in session.scalars(select(MigLayout).where(MigLayout.open_device_id == device.id)):
-        stretch.ended_at = moment = max(moment, stretch.started_at)
-        stretch.open_device_id = None
-    session.flush()
-    return moment
+    history.close(session, device, now=now)
 
 
 def record_layout(session: Session, device: Device, *, now: datetime) -> None:
-    """Close the open stretch of the layout history and begin one with the present layout."""
-    moment = _close_layout(session, device, now=now)
-    session.add(
-        MigLayout(
-            device_id=device.id,
-            open_device_id=device.id,
-            mig_enabled=device.mig_enabled,
-            layout=[
-                {"profile": i.profile_name, "start": i.placement_start}
-                for i in instances_of(session, device.id)
-            ],
-            started_at=moment,
-        )
-    )
+    """Write the present layout of a device into its history."""
+    history.record(session, device, instances_of(session, device.id), now=now)
 
 
 def _destroy(session: Session, instance: MigInstance, *, now: datetime) -> None:
