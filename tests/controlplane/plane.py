@@ -1,6 +1,5 @@
 """A real control plane on free ports of this machine: no kubelet, kwok plays the nodes."""
 
-import signal
 import socket
 import ssl
 import subprocess
@@ -123,15 +122,11 @@ class ControlPlane:
         )
 
     def stop(self) -> None:
-        """End everything that was started here, etcd last."""
-        for process in reversed(self._running.values()):
-            process.send_signal(signal.SIGTERM)
-        for process in reversed(self._running.values()):
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """Kill everything that was started here: nothing of it is kept."""
+        for process in self._running.values():
+            process.kill()
+        for process in self._running.values():
+            process.wait()
 
     def _write_keys(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -16,6 +16,7 @@ from gpu_management.auth.access import parse_role
 from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
 from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
+from gpu_management.cli.wiring_cluster import cluster_jobs, rules_of
 from gpu_management.cli.wiring_retention import purge_job
 from gpu_management.controller.leader import Leader
 from gpu_management.controller.loops import (
@@ -174,6 +175,7 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
         Placer(settings.cluster.name, keeper=keeper),
         checks=(admit_team, admission(purse)),
         aging_seconds=settings.allocations.aging_seconds,
+        enforcement=rules_of(settings),
     )
     with database.read() as session:
         office.placer.refresh(session)
@@ -189,6 +191,7 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     )
     money = _money_jobs(settings, database, purse, keeper)
     money.append(closing_job(database, parts.desk))
+    jobs += cluster_jobs(settings, database, clock)
     jobs.append(purge_job(database, settings.retention))
     loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
     return Process(settings, database, office, security, create_app(parts), loops, clock)

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,26 +53,28 @@ class LiveCluster:
             ConnectionUnusable: the configuration cannot be read, or lightkube is not installed.
         """
         try:
-            from lightkube import Client, ConfigError, KubeConfig
+            from lightkube import ConfigError, KubeConfig
         except ImportError as missing:
             raise ConnectionUnusable(
                 "a cluster needs the extra k8s: pip install 'k8s-gpu-management[k8s]'"
             ) from missing
         try:
             if kubeconfig is None:
-                config = KubeConfig.from_service_account().get()
+                self._config = KubeConfig.from_service_account().get()
             else:
-                config = KubeConfig.from_file(kubeconfig).get(context)
-            self._client = Client(
-                config,
-                timeout=httpx2.Timeout(TIMEOUT_SECONDS),
-                trust_env=False,
-                transport=_transport(config),
-            )
+                self._config = KubeConfig.from_file(kubeconfig).get(context)
+            self._client = self._connect()
         except (ConfigError, KeyError, OSError, ValueError, AssertionError) as unusable:
             place = kubeconfig or "the service account of this pod"
             raise ConnectionUnusable(f"no cluster to be found in {place}: {unusable}") from unusable
         self._kinds = {kind: _resource(kind) for kind in Kind}
+
+    def _connect(self) -> Any:
+        from lightkube import Client
+
+        timeout = httpx2.Timeout(TIMEOUT_SECONDS)
+        transport = _transport(self._config)
+        return Client(self._config, timeout=timeout, trust_env=False, transport=transport)
 
     def close(self) -> None:
         """Close its connections."""
@@ -92,8 +94,9 @@ class LiveCluster:
 
     def watch(self, kind: Kind, since: str) -> Iterator[Change]:
         """Yield changes; a connection that the server closed is opened again where it ended."""
-        with _translated(f"watch {kind.value.plural}"):
-            found = self._client.watch(
+        # A client of its own: lightkube leaves the connection of a refused watch open.
+        with _translated(f"watch {kind.value.plural}"), closing(self._connect()) as client:
+            found = client.watch(
                 self._kinds[kind],
                 resource_version=since,
                 server_timeout=WATCH_SECONDS,

@@ -225,6 +225,28 @@ class Cluster(Section):
 
     name: str = Field("gpu-cluster", min_length=1, description="Name on every row and in logs.")
     environment: str = Field("production", description="Stage, as messages and logs show it.")
+    connection: Literal["none", "in-cluster", "kubeconfig"] = Field(
+        "none", description="How the cluster is reached; none: devices are registered by hand."
+    )
+    kubeconfig: Path | None = Field(
+        None, description="File to connect with; without one, $KUBECONFIG or ~/.kube/config."
+    )
+    context: str | None = Field(None, description="Context of the file; none: its current one.")
+    enforcement: Literal["observe", "dra"] = Field(
+        "observe", description="observe: placement is advice; dra: a claim per allocation."
+    )
+    enforcement_namespaces: dict[str, Literal["observe", "dra"]] = Field(
+        default_factory=dict, description="Namespaces that differ, by name."
+    )
+    enforcement_deadline_seconds: Seconds = Field(
+        120, ge=1, description="How long the cluster may refuse a claim before it has failed."
+    )
+    sync_seconds: FractionalSeconds = Field(
+        1.0, gt=0, description="Between looks at what changed in the cluster."
+    )
+    enforce_seconds: FractionalSeconds = Field(
+        0.3, gt=0, description="Between looks at claims that are to be made or removed."
+    )
 
 
 class Settings(Section):

@@ -1,0 +1,55 @@
+"""The part of a process that faces a Kubernetes cluster, from its settings."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from gpu_management.allocations.enforcement import STANDALONE, EnforcementMode, Rules
+from gpu_management.cluster.live import ConnectionUnusable, LiveCluster
+from gpu_management.controller.cluster import ClusterDesk, Terms
+from gpu_management.controller.loops import Job
+from gpu_management.core.clock import Clock
+from gpu_management.core.database import Database
+from gpu_management.core.settings import Settings
+from gpu_management.core.settings_items import SettingsError
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return how allocations are enforced."""
+    told = settings.cluster
+    if told.connection == "none":
+        return STANDALONE
+    namespaces = {name: EnforcementMode(mode) for name, mode in told.enforcement_namespaces.items()}
+    return Rules(EnforcementMode(told.enforcement), namespaces)
+
+
+def cluster_jobs(settings: Settings, database: Database, clock: Clock) -> Sequence[Job]:
+    """Return what runs for the cluster; none where there is none.
+
+    Raises:
+        SettingsError: the settings do not lead to a cluster.
+    """
+    told = settings.cluster
+    if told.connection == "none":
+        return ()
+    try:
+        cluster = LiveCluster(_file(settings), told.context)
+    except ConnectionUnusable as unusable:
+        raise SettingsError([f"cluster.connection: {unusable}"]) from unusable
+    terms = Terms(
+        cluster_name=told.name,
+        mode=rules_of(settings).mode,
+        sync_seconds=told.sync_seconds,
+        enforce_seconds=told.enforce_seconds,
+        deadline_seconds=told.enforcement_deadline_seconds,
+        pool_labels=settings.billing.node_pool_labels,
+    )
+    return ClusterDesk(database, cluster, terms, clock=clock).jobs()
+
+
+def _file(settings: Settings) -> Path | None:
+    """Return the kubeconfig: the one that is set, else the one kubectl would take."""
+    if settings.cluster.connection == "in-cluster":
+        return None
+    told = settings.cluster.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return Path(told).expanduser()

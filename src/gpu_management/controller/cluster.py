@@ -1,0 +1,158 @@
+"""One cluster's work: follow it, write what it says, and make it obey. Runs on the leader."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from prometheus_client import Gauge
+from sqlalchemy.orm import Session
+
+from gpu_management.allocations.enforcement import EnforcementMode
+from gpu_management.cluster.inventory import FoundNode, read_inventory
+from gpu_management.cluster.mirror import Health, Mirror
+from gpu_management.cluster.models import ClusterLink
+from gpu_management.cluster.protocol import Cluster, Kind
+from gpu_management.cluster.trim import TRIMS
+from gpu_management.controller import inventory
+from gpu_management.controller.enforcer import Enforcer
+from gpu_management.controller.loops import Job
+from gpu_management.core.clock import Clock
+from gpu_management.core.database import Database
+from gpu_management.core.logs import get_logger
+from gpu_management.devices.pools import WELL_KNOWN_LABELS
+from gpu_management.events import service as events
+
+log = get_logger(__name__)
+
+CONNECTED = Gauge(
+    "gpu_management_cluster_connected", "1 while the cluster can be read.", ["cluster"]
+)
+SYNCED_AT = Gauge(
+    "gpu_management_cluster_synced_timestamp_seconds",
+    "When what is shown of the cluster was last true.",
+    ["cluster"],
+)
+_TOLD_EVERY = timedelta(seconds=15)
+_KINDS = (Kind.NODE, Kind.SLICE, Kind.CLAIM, Kind.POD)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a cluster is followed."""
+
+    cluster_name: str
+    mode: EnforcementMode
+    sync_seconds: float = 1.0
+    enforce_seconds: float = 0.3
+    deadline_seconds: float = 120.0
+    pool_labels: Sequence[str] = WELL_KNOWN_LABELS
+
+
+class ClusterDesk:
+    """Everything the controller does for one cluster."""
+
+    def __init__(self, database: Database, cluster: Cluster, terms: Terms, *, clock: Clock) -> None:
+        """Prepare; the cluster is first asked when a job runs."""
+        self._database = database
+        self._terms = terms
+        self._mirror = Mirror(cluster, _KINDS, clock=clock, trim=TRIMS)
+        self._enforcer = Enforcer(
+            database,
+            cluster,
+            self._mirror,
+            cluster_name=terms.cluster_name,
+            deadline_seconds=terms.deadline_seconds,
+        )
+        self._known = inventory.Known(pool_labels=terms.pool_labels)
+        self._is_started = False
+        self._seen = -1
+        self._told: tuple[datetime, Health] | None = None
+
+    def jobs(self) -> list[Job]:
+        """Return what runs on timers."""
+        return [
+            Job("cluster-sync", self._terms.sync_seconds, self.sync),
+            Job("cluster-enforce", self._terms.enforce_seconds, self.enforce),
+        ]
+
+    def stop(self) -> None:
+        """Stop following."""
+        self._mirror.stop()
+
+    def sync(self, now: datetime) -> None:
+        """Write what changed in the cluster, and how well it is seen."""
+        self._start()
+        health = self._mirror.health()
+        if health.is_synced and health.stale_since is None:
+            self._follow(now)
+        self._tell(health, now)
+
+    def enforce(self, now: datetime) -> None:
+        """Make and remove claims."""
+        self._start()
+        self._enforcer.run(now)
+
+    def _start(self) -> None:
+        if not self._is_started:
+            self._is_started = True
+            self._mirror.start()
+
+    def _follow(self, now: datetime) -> None:
+        edition = self._mirror.edition(Kind.NODE, Kind.SLICE)
+        if edition == self._seen and not self._known.unfinished:
+            return
+        found = read_inventory(self._mirror.objects(Kind.NODE), self._mirror.objects(Kind.SLICE))
+        name = self._terms.cluster_name
+        count = inventory.reconcile(self._database, name, found, self._known, now=now)
+        self._seen = edition
+        if count:
+            log.info("GPU inventory follows the cluster: %d nodes changed", count)
+            self._note(found)
+
+    def _note(self, found: Sequence[FoundNode]) -> None:
+        notes = {node.name: node.note for node in found if node.note}
+        with self._database.write() as session:
+            self._link(session).notes = notes
+
+    def _tell(self, health: Health, now: datetime) -> None:
+        """Say whether what is shown is true; at once when that changes, else now and then."""
+        name = self._terms.cluster_name
+        is_true = health.is_synced and health.stale_since is None
+        CONNECTED.labels(name).set(is_true)
+        if is_true:
+            SYNCED_AT.labels(name).set(now.timestamp())
+        if self._told and self._told[1] == health and now - self._told[0] < _TOLD_EVERY:
+            return
+        with self._database.write() as session:
+            link = self._link(session)
+            was_stale = link.stale_since is not None
+            link.enforcement = self._terms.mode.value
+            link.synced_at = now if is_true else link.synced_at
+            link.stale_since = health.stale_since
+            link.message = None if health.message is None else health.message[:400]
+            if was_stale != (health.stale_since is not None):
+                self._say(session, health, now)
+        self._told = (now, health)
+
+    def _link(self, session: Session) -> ClusterLink:
+        name = self._terms.cluster_name
+        link = session.get(ClusterLink, name)
+        if link is None:
+            link = ClusterLink(cluster_name=name, enforcement=self._terms.mode.value, notes={})
+            session.add(link)
+        return link
+
+    def _say(self, session: Session, health: Health, now: datetime) -> None:
+        since = health.stale_since
+        events.record(
+            session,
+            "cluster.back" if since is None else "cluster.away",
+            subject_kind="cluster",
+            subject_id=self._terms.cluster_name,
+            data={
+                "cluster": self._terms.cluster_name,
+                "since": None if since is None else since.isoformat(),
+                "message": health.message,
+            },
+            now=now,
+        )
