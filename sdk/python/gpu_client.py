@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from urllib.parse import quote
 from uuid import uuid4
 
-from gpu_client_http import GpuApiError, GpuNotAvailable, GpuUnreachable, Json, Transport
+from gpu_client_http import GpuApiError, GpuNotAvailable, GpuUnreachable, Json
+from gpu_client_money import Money
 
 __all__ = ["GPUManagementClient", "GpuApiError", "GpuNotAvailable", "GpuUnreachable"]
 
@@ -24,7 +25,7 @@ _GPU = "/api/v1/gpu"
 _ADMIN = "/api/v1/admin"
 
 
-class GPUManagementClient(Transport):
+class GPUManagementClient(Money):
     """Every operation of the API; `GPUManagementClient(base_url, api_key=None)`."""
 
     # The guide's five methods
@@ -52,10 +53,6 @@ class GPUManagementClient(Transport):
     def get_cluster_overview(self) -> Json:
         """Return the fleet in one answer."""
         return self._object("GET", f"{_GPU}/overview")
-
-    def get_cost_analysis(self, days: int = 30) -> Json:
-        """Return what was spent in the last `days` days."""
-        return self._object("GET", f"{_GPU}/cost/analysis", query={"days": days})
 
     # Allocations
 
@@ -174,6 +171,10 @@ class GPUManagementClient(Transport):
         """Return the devices in figures."""
         return self._object("GET", f"{_GPU}/statistics")
 
+    def list_workload_profiles(self) -> list[Json]:
+        """Return what each kind of work asked for so far, and the cheapest place for it."""
+        return self._list(f"{_GPU}/workload-profiles")
+
     # MIG
 
     def list_mig_profiles(self, **filters: object) -> list[Json]:
@@ -183,6 +184,10 @@ class GPUManagementClient(Transport):
     def list_mig_instances(self, **filters: object) -> list[Json]:
         """Return the slices; filter by deviceId, profile or status."""
         return self._list(f"{_GPU}/mig/instances", **filters)
+
+    def get_mig_instance(self, mig_id: str) -> Json:
+        """Return one slice, and who holds it."""
+        return self._object("GET", _under(f"{_GPU}/mig/instances", mig_id))
 
     def enable_mig(self, device_id: str) -> None:
         """Switch MIG mode on."""
@@ -215,19 +220,7 @@ class GPUManagementClient(Transport):
         """Return the layouts a GPU has had."""
         return self._list(_under(f"{_GPU}/devices", device_id, "mig", "history"))
 
-    # Money, events, access
-
-    def get_own_cost(self, days: int = 30) -> Json:
-        """Return what the caller's own team spent in the last `days` days."""
-        return self._object("GET", f"{_GPU}/me/cost", query={"days": days})
-
-    def list_rates(self, **filters: object) -> list[Json]:
-        """Return the price book."""
-        return self._list(f"{_GPU}/rates", **filters)
-
-    def set_rate(self, rate: Json) -> Json:
-        """Set a price from a moment on."""
-        return self._object("POST", f"{_GPU}/rates", body=rate)
+    # Events, access
 
     def list_events(self, **filters: object) -> list[Json]:
         """Return past events, newest first."""

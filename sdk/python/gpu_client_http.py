@@ -87,7 +87,7 @@ class Transport:
         found: Json = self._call(method, path, **more).json()
         return found
 
-    def _call(
+    def _call(  # noqa: PLR0913 - what one request is made of
         self,
         method: str,
         path: str,
@@ -95,6 +95,7 @@ class Transport:
         query: Mapping[str, object] | None = None,
         body: object = None,
         once: str | None = None,
+        if_match: str | None = None,
         longer_seconds: float = 0.0,
     ) -> httpx2.Response:
         request = self._http.build_request(
@@ -102,7 +103,7 @@ class Transport:
             path,
             params=_given(query or {}),
             json=body,
-            headers={"Idempotency-Key": once} if once else {},
+            headers=_given({"Idempotency-Key": once, "If-Match": if_match}),
             timeout=httpx2.Timeout(self._timeout_seconds + longer_seconds, connect=5.0),
         )
         response = self._sent(request, repeatable=once is not None or method in _REPEATABLE)

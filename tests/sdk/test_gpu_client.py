@@ -177,6 +177,41 @@ def test_the_rest_of_the_api_is_there(live: LiveServer) -> None:
         assert "sdk" in {team["teamId"] for team in client.list_teams()}
 
 
+def test_a_budget_is_kept_through_the_client(live: LiveServer) -> None:
+    with GPUManagementClient(live.url) as client:
+        made = client.create_budget({"scope": "user", "scopeName": "sdk", "amount": 5})
+        changed = client.update_budget(made["id"], {"amount": 7})
+        assert (changed["amount"], changed["action"]) == (7, "warn")
+        assert client.get_budget(made["id"])["status"]["spent"] == 0
+        assert [row["id"] for row in client.list_budgets(scopeName="sdk")] == [made["id"]]
+        assert client.list_budget_notices(made["id"]) == []
+        client.delete_budget(made["id"])
+
+
+def test_a_change_of_an_older_copy_is_refused_by_its_tag() -> None:
+    client, seen = _client(
+        _says(200, {"amount": 1, "action": "warn"}, ETag='"3"'),
+        _says(412, {"code": "PRECONDITION_FAILED"}),
+    )
+    with pytest.raises(GpuApiError) as refused:
+        client.update_budget(9, {"amount": 2})
+    assert refused.value.status == 412
+    assert seen[1].headers["if-match"] == '"3"'
+    assert json.loads(seen[1].content)["action"] == "warn"
+
+
+def test_statements_are_read_as_data_and_as_files(live: LiveServer) -> None:
+    with GPUManagementClient(live.url) as client:
+        month = client.list_statements()[0]["month"]
+        assert client.get_month_statement(month)["status"] == "open"
+        assert client.get_team_statement(month, "unassigned")["teamId"] == "unassigned"
+        assert client.get_statement_file(month).startswith("month,kind,")
+        assert "<html lang" in client.get_statement_file(month, "a/b", form="html", lang="ko")
+        with pytest.raises(GpuApiError) as refused:
+            client.close_month(month)
+        assert (refused.value.status, refused.value.code) == (409, "MONTH_NOT_CLOSABLE")
+
+
 LEFT_OUT = {"GET /api/v1/gpu/events"}
 """The stream is for programs that never end; the command line and browsers follow it."""
 
@@ -197,7 +232,8 @@ def _call_everything() -> set[str]:
         if hasattr(called, "__enter__"):
             with called:
                 pass
-    return {f"{request.method} {unquote(request.url.path)}" for request in seen}
+    paths = (re.sub(r"/1(?=/|$)", "/*", unquote(request.url.path)) for request in seen)
+    return {f"{request.method} {path}" for request, path in zip(seen, paths, strict=True)}
 
 
 def test_every_operation_of_the_document_has_a_method(live: LiveServer) -> None:
