@@ -24,7 +24,7 @@ _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_con
 _START_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Postgres:
     """A running server."""
 
@@ -53,6 +53,37 @@ class Postgres:
         return True
 
 
+class Restartable(Postgres):
+    """A server of ours, which may go away and come back with what it had."""
+
+    def __init__(
+        self, port: int, folder: Path, program: str, user: str | None, *, durable: bool
+    ) -> None:
+        """Serve the data in `folder`; nothing runs before `start`."""
+        super().__init__(port)
+        options = [f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1"]
+        options += ["max_connections=200"] if durable else _FAST
+        command = [program, "-D", str(folder / "data"), "-p", str(port)]
+        self._command = command + [part for option in options for part in ("-c", option)]
+        self._folder, self._user = folder, user
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it, and wait until it takes connections."""
+        log = self._folder / "log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                self._command, user=self._user, cwd=self._folder, stdout=out, stderr=out
+            )
+        _when_ready(self, self._process, log)
+
+    def stop(self) -> None:
+        """End its sessions and stop it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # "fast": it ends the sessions and stops
+            self._process.wait(timeout=30)
+
+
 def _program(name: str) -> str:
     found = sorted(Path(_PLACES).glob(f"*/bin/{name}"))
     path = str(found[-1]) if found else shutil.which(name)
@@ -69,7 +100,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(*, durable: bool = False) -> Iterator[Postgres]:
+def running(*, durable: bool = False) -> Iterator["Restartable"]:
     """Run a server until the block ends; root hands it to the user `postgres`, as it must.
 
     `durable` waits for the disk at each commit, as a benchmark must and a test need not.
@@ -85,25 +116,18 @@ def running(*, durable: bool = False) -> Iterator[Postgres]:
         [*make, "--locale=C.UTF-8"], user=user, cwd=folder, capture_output=True, check=False
     )
     assert made.returncode == 0, made.stderr.decode()
-    port = _free_port()
-    options = [f"unix_socket_directories={folder}", "listen_addresses=127.0.0.1"]
-    options += ["max_connections=200"] if durable else _FAST
-    command = [server, "-D", str(data), "-p", str(port)]
-    command += [part for option in options for part in ("-c", option)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, user=user, cwd=folder, stdout=log, stderr=log)
+    server_of = Restartable(_free_port(), folder, server, user, durable=durable)
+    server_of.start()
     try:
-        yield _when_ready(Postgres(port), process, folder / "log")
+        yield server_of
     finally:
-        process.send_signal(signal.SIGINT)  # "fast": it ends the sessions and stops
-        process.wait(timeout=30)
+        server_of.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _when_ready(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> Postgres:
+def _when_ready(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -> None:
     ends = time.monotonic() + _START_SECONDS
     while not server.is_ready():
         if process.poll() is not None or time.monotonic() > ends:
             raise AssertionError(f"PostgreSQL did not start:\n{log.read_text()}")
         time.sleep(0.05)
-    return server
