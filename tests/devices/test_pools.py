@@ -82,6 +82,23 @@ def test_stretches_of_two_pools_meet_in_one_second(house: House) -> None:
         assert first.ended_at == second.started_at == house.now
 
 
+def test_other_labels_may_count_after_a_restart(house: House) -> None:
+    house.node(labels={GKE: "a", "mine": "b"})
+    house.node("n2", labels={GKE: "a"})
+    house.clock.forward(seconds=60)
+
+    def settle(*names: str) -> int:
+        with house.database.write() as session:
+            return bulk.settle_pools(session, CLUSTER, names, now=house.now)
+
+    assert settle(*WELL_KNOWN_LABELS) == 0
+    assert settle("mine", GKE) == 1
+    with house.database.read() as session:
+        rows = session.execute(select(Node.node_name, Node.node_pool).order_by(Node.node_name))
+        assert [tuple(row) for row in rows] == [("n1", "b"), ("n2", "a")]
+    assert [stretch[0] for stretch in _stretches(house)] == ["a", "a", "b"]
+
+
 def test_placement_sees_the_price_of_the_new_pool(house: House) -> None:
     house.node()
     with house.database.write() as session:

@@ -42,6 +42,7 @@ from gpu_management.costs.service import Desk
 from gpu_management.costs.tally import Tally
 from gpu_management.devices import library
 from gpu_management.devices import service as devices
+from gpu_management.devices.bulk import settle_pools
 from gpu_management.mig import service as mig
 from gpu_management.rates import service as rates
 from gpu_management.rates.pricing import LIST_CURRENCY, SliceRule
@@ -168,6 +169,8 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     """
     database = open_from(settings)
     prepare(database, settings.cluster.name, clock, currency=settings.billing.currency)
+    with database.write() as session:
+        settle_pools(session, settings.cluster.name, settings.billing.node_pool_labels, now=clock())
     keeper = rates.BookKeeper(SliceRule(settings.billing.slice_rule))
     tally = Tally(database, keeper, ZoneInfo(settings.billing.timezone))
     purse = Purse(tally, settings.cluster.name, settings.billing.currency)

@@ -19,6 +19,7 @@ from gpu_management.core.problems import Problem
 from gpu_management.devices import bulk
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
+from gpu_management.devices.pools import WELL_KNOWN_LABELS
 
 log = get_logger(__name__)
 
@@ -34,6 +35,8 @@ class Known:
     cordons: dict[str, bool] = field(default_factory=dict)
     unfinished: set[str] = field(default_factory=set)
     """Nodes with something that has to wait, such as a card that is still held elsewhere."""
+    pool_labels: Sequence[str] = WELL_KNOWN_LABELS
+    """Labels that name a node's pool, the first one found."""
 
 
 def reconcile(
@@ -50,7 +53,7 @@ def reconcile(
         for node in found
         if known.nodes.get(node.name) != node or node.name in known.unfinished
     ]
-    written = _register_new(database, cluster_name, news, now=now)
+    written = _register_new(database, cluster_name, news, known, now=now)
     for start in range(0, len(news), NODES_AT_ONCE):
         batch = news[start : start + NODES_AT_ONCE]
         with database.write() as session:
@@ -63,19 +66,24 @@ def reconcile(
 
 
 def _register_new(
-    database: Database, cluster_name: str, found: Sequence[FoundNode], *, now: datetime
+    database: Database,
+    cluster_name: str,
+    found: Sequence[FoundNode],
+    known: Known,
+    *,
+    now: datetime,
 ) -> int:
     """Register nodes that nobody knows, in a few statements each hundred."""
     with database.read() as session:
         names = select(Node.node_name).where(Node.cluster_name == cluster_name)
-        known = set(session.scalars(names))
+        names_known = set(session.scalars(names))
         uuids = select(Device.live_uuid).where(Device.live_uuid.is_not(None))
         taken = {uuid for uuid in session.scalars(uuids) if uuid}
-    new = [node for node in found if node.name not in known and _is_plain(node, taken)]
+    new = [node for node in found if node.name not in names_known and _is_plain(node, taken)]
     for start in range(0, len(new), NODES_AT_ONCE):
         with database.write() as session:
             plans = [_plan(session, node) for node in new[start : start + NODES_AT_ONCE]]
-            bulk.register_all(session, cluster_name, plans, now=now)
+            bulk.register_all(session, cluster_name, plans, now=now, pool_labels=known.pool_labels)
     return len(new)
 
 
@@ -107,7 +115,7 @@ def _facts(node: FoundNode) -> devices.NodeFacts:
 def _apply(
     session: Session, cluster_name: str, found: FoundNode, known: Known, *, now: datetime
 ) -> None:
-    row = _node_row(session, cluster_name, found, now=now)
+    row = _node_row(session, cluster_name, found, known.pool_labels, now=now)
     before = known.cordons.get(found.name, True)
     if found.is_schedulable not in {before, row.is_schedulable}:
         devices.set_schedulable(session, row, is_schedulable=found.is_schedulable)
@@ -121,14 +129,23 @@ def _apply(
     (known.unfinished.discard if is_finished else known.unfinished.add)(found.name)
 
 
-def _node_row(session: Session, cluster_name: str, found: FoundNode, *, now: datetime) -> Node:
+def _node_row(
+    session: Session,
+    cluster_name: str,
+    found: FoundNode,
+    pool_labels: Sequence[str],
+    *,
+    now: datetime,
+) -> Node:
     facts = _facts(found)
     query = select(Node).where(Node.cluster_name == cluster_name, Node.node_name == found.name)
     row = session.scalars(query).one_or_none()
     if row is None:
-        row = devices.ensure_node(session, cluster_name, found.name, facts=facts, now=now)
+        row = devices.ensure_node(
+            session, cluster_name, found.name, facts=facts, now=now, pool_labels=pool_labels
+        )
     elif _differs(row, facts):
-        devices.change_node(session, row, facts=facts, now=now)
+        devices.change_node(session, row, facts=facts, now=now, pool_labels=pool_labels)
         row.last_seen_at = now
     told = [dict(taint) for taint in found.taints]
     if row.taints != told:

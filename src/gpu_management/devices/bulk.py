@@ -68,6 +68,23 @@ def register_all(
     return len(rows)
 
 
+def settle_pools(
+    session: Session, cluster_name: str, pool_labels: Sequence[str], *, now: datetime
+) -> int:
+    """Put every node into the pool that its labels name; return how many moved.
+
+    For the start of a process: which labels count is a setting.
+    """
+    revision = service.lock(session, cluster_name)
+    moved = 0
+    for node in session.scalars(select(Node).where(Node.cluster_name == cluster_name)).all():
+        pool = pools.pool_of(node.labels, pool_labels)
+        if pool != node.node_pool:
+            node.revision = revision
+            moved += pools.move(session, node, pool, now=now)
+    return moved
+
+
 def _check_new(session: Session, cluster_name: str, plans: Sequence[NodePlan]) -> None:
     known_nodes = set(
         session.scalars(select(Node.node_name).where(Node.cluster_name == cluster_name))
