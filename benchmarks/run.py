@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.support import postgres
 
-from benchmarks import api, placement
+from benchmarks import api, metering, placement
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures: dict[str, Any] = {"python": platform.python_version(), "machine": platform.machine()}
     figures["api"] = _api(25 if options.quick else 125)
     api.print_table(figures["api"])
+    figures["metering"] = metering.measure(metering.ROWS[:2] if options.quick else metering.ROWS)
+    metering.print_table(figures["metering"])
     part = options.json.with_name("placement.json")
     seeds = "42-42" if options.quick else "42-51"
     placement.main(["--large", "--seeds", seeds, "--json", str(part)])

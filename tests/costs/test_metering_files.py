@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpu_management.costs import metering_files
 from gpu_management.costs.metering import Intervals, MeteringError, second_of
-from gpu_management.costs.metering_files import milli_of, read_intervals, second_in
+from gpu_management.costs.metering_cells import milli_of, second_in, seconds_of_all
+from gpu_management.costs.metering_files import read_intervals
 
 SINCE = datetime(2025, 1, 1, tzinfo=UTC)
 UNTIL = datetime(2025, 2, 1, tzinfo=UTC)
@@ -71,14 +71,24 @@ def test_spellings_may_be_mixed_in_one_file() -> None:
 @given(st.integers(-62_135_596_800, 253_402_300_799))
 def test_the_quick_way_and_the_slow_way_read_the_same(second: int) -> None:
     text = (datetime(1970, 1, 1) + timedelta(seconds=second)).isoformat() + "Z"  # noqa: DTZ001 - spelt
-    quick = metering_files._all_iso([text])
+    quick = seconds_of_all([text])
     assert quick is not None
     assert [second_in(text), second_in(str(second))] == [quick[0], second]
 
 
-@given(st.text("0123456789-+:TZ. ", max_size=22))
+@given(st.lists(st.integers(0, 10**16), min_size=1, max_size=4))
+def test_unix_seconds_are_read_together_as_one_by_one(seconds: list[int]) -> None:
+    quick = seconds_of_all([str(second) for second in seconds])
+    if max(seconds) > 253_402_300_799:
+        assert quick is None
+    else:
+        assert quick is not None
+        assert quick.tolist() == seconds
+
+
+@given(st.text("0123456789-+:TZ. ", min_size=1, max_size=22))
 def test_the_quick_way_reads_nothing_that_the_slow_way_refuses(text: str) -> None:
-    quick = metering_files._all_iso([text])
+    quick = seconds_of_all([text])
     if quick is not None:
         assert second_in(text) == quick[0]
 

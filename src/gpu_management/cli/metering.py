@@ -91,7 +91,7 @@ def _metered(
 
 
 def _moment(option: str, told: str) -> "datetime":
-    from gpu_management.costs.metering_files import moment_in
+    from gpu_management.costs.metering_cells import moment_in
 
     try:
         return moment_in(told)

@@ -6,39 +6,34 @@ import io
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import islice
+from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from gpu_management.costs.metering import (
-    MOST_MILLI,
     Intervals,
     Ints,
     MeteringError,
     second_of,
 )
+from gpu_management.costs.metering_cells import milli_of, second_in, seconds_of_all
 
 REQUIRED = ("allocation_id", "gpu_milli", "start", "end")
 _ROWS_AT_ONCE = 10_000
 """Few, or the garbage collector walks through them again and again: 7 s became 1.4 s."""
+_TEXT_AT_ONCE = 1_000_000
+_LONG_LINE = 100_000
+"""Characters; the CSV reader looks at longer ones, and refuses cells beyond its limit."""
 _MOST_TOLD = 10
 _COLUMNS = 5
 """Of figures, in a portion."""
 _GZIP = b"\x1f\x8b"
-_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]*)?", re.ASCII)
-_LAST_SECOND = 253_402_300_799
-"""9999-12-31T23:59:59Z; a larger number is milliseconds or a mistake."""
 _BREAK = re.compile(r"\r\n|\r|\n")
-_LEAP = re.compile(r":\d\d:60")
-_FORM = {4: "-", 7: "-", 10: "T", 13: ":", 16: ":", 19: "Z"}
-"""Where marks stand in the most common form, 2025-01-20T00:00:00Z."""
-_FORM_LENGTH = 20
-_WHOLE_SECONDS = 19
 
 
 class _Codes:
@@ -79,7 +74,7 @@ class _Portion:
     """Some rows of a file: the line each begins on, and its cells column by column."""
 
     lines: Sequence[int]
-    cells: dict[str, Sequence[str]]
+    cells: Mapping[str, Sequence[str]]
 
 
 def read_intervals(
@@ -125,22 +120,51 @@ def _text(stream: io.BufferedReader) -> Iterator[io.TextIOWrapper]:
 
 
 def _portions(text: io.TextIOWrapper, name: str, wanted: Sequence[str]) -> Iterator[_Portion]:
+    """Yield the rows: by splitting as long as nothing is quoted, three times as fast."""
     reader = csv.reader(text, strict=True)
     try:
         header = next(reader, [])
-        places = _places(header, name, wanted)
+    except csv.Error as error:
+        raise MeteringError(f"{name}:{reader.line_num}: {error}") from error
+    places, line, width = _places(header, name, wanted), reader.line_num + 1, len(header)
+    while lines := text.readlines(_TEXT_AT_ONCE):
+        cells = _split(lines, width)
+        if cells is None:
+            yield from _careful(chain(lines, text), name, places, width=width, line=line)
+            return
+        columns = {word: cells[place::width] for word, place in places.items()}
+        yield _Portion(range(line, line + len(lines)), columns)
+        line += len(lines)
+
+
+def _split(lines: Sequence[str], width: int) -> list[str] | None:
+    """Return the cells of lines, row by row; None where that takes more than splitting."""
+    text = "".join(lines).replace("\r\n", "\n").removesuffix("\n")
+    if '"' in text or "\r" in text or max(map(len, lines)) > _LONG_LINE:
+        return None
+    if {line.count(",") for line in lines} != {width - 1}:
+        return None
+    return text.replace("\n", ",").split(",")
+
+
+def _careful(
+    text: Iterable[str], name: str, places: dict[str, int], *, width: int, line: int
+) -> Iterator[_Portion]:
+    reader = csv.reader(text, strict=True)
+    before = line - 1
+    try:
         while True:
-            line = reader.line_num + 1
+            line = before + reader.line_num + 1
             rows = list(islice(reader, _ROWS_AT_ONCE))
             if not rows:
                 return
-            lines = _lines(rows, line, reader.line_num)
-            if set(map(len, rows)) != {len(header)}:
-                lines, rows = _regular(lines, rows, name=name, width=len(header))
-            cells = list(zip(*rows, strict=True)) or [()] * len(header)
+            lines = _lines(rows, line, before + reader.line_num)
+            if set(map(len, rows)) != {width}:
+                lines, rows = _regular(lines, rows, name=name, width=width)
+            cells = list(zip(*rows, strict=True)) or [()] * width
             yield _Portion(lines, {word: cells[place] for word, place in places.items()})
     except csv.Error as error:
-        raise MeteringError(f"{name}:{reader.line_num}: {error}") from error
+        raise MeteringError(f"{name}:{before + reader.line_num}: {error}") from error
 
 
 def _places(header: Sequence[str], name: str, wanted: Sequence[str]) -> dict[str, int]:
@@ -244,7 +268,7 @@ class _Reading:
     def _seconds(self, portion: _Portion, column: str, edge: int) -> Ints:
         cells = portion.cells[column]
         filled = [cell for cell in cells if cell]
-        found = _all_iso(filled) if filled else None
+        found = seconds_of_all(filled) if filled else None
         if found is None:
             found = self._one_by_one(portion, column)
         if len(filled) == len(cells):
@@ -282,75 +306,3 @@ class _Reading:
         if len(told) > _MOST_TOLD:
             lines.append(f"and {len(told) - _MOST_TOLD:,} more")
         raise MeteringError("\n".join(lines))
-
-
-def _all_iso(cells: Sequence[str]) -> Ints | None:
-    """Read cells that are all of the form 2025-01-20T00:00:00Z; None where one is not."""
-    texts = np.array(cells, f"U{_FORM_LENGTH + 1}")
-    marks = texts.view(np.uint32).reshape(len(cells), _FORM_LENGTH + 1)
-    is_formed = (marks[:, 0] >= ord("0")) & (marks[:, 0] <= ord("9")) & (marks[:, -1] == 0)
-    for place, mark in _FORM.items():
-        is_formed &= marks[:, place] == ord(mark)
-    if not is_formed.all():
-        return None
-    try:
-        return texts.astype(f"U{_WHOLE_SECONDS}").astype("datetime64[s]").astype(np.int64)
-    except ValueError:
-        return None
-
-
-def second_in(text: str) -> int:
-    """Return the Unix second that ISO-8601 or a number of Unix seconds names; fractions are cut.
-
-    Without an offset a time is UTC.
-
-    Raises:
-        ValueError: it is neither, a leap second, or outside the years 1 to 9999.
-    """
-    told = text.strip()
-    if _NUMBER.fullmatch(told):
-        return _unix(told)
-    try:
-        moment = datetime.fromisoformat(told)
-    except ValueError:
-        if _LEAP.search(told):
-            hint = "is a leap second; Unix time has none: write second 59 or the next 00"
-            raise ValueError(f"{told[:40]!r} {hint}") from None
-        raise ValueError(f"is neither ISO-8601 nor Unix seconds: {told[:40]!r}") from None
-    return second_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-
-
-def moment_in(text: str) -> datetime:
-    """Return the moment, in UTC and whole seconds, that ISO-8601 or Unix seconds name.
-
-    Raises:
-        ValueError: as for `second_in`.
-    """
-    return datetime.fromtimestamp(second_in(text), UTC)
-
-
-def _unix(told: str) -> int:
-    whole, _, fraction = told.partition(".")
-    second = int(whole)
-    if told.startswith("-") and fraction.strip("0"):
-        second -= 1  # cut to the second it lies in, as for times after 1970
-    if abs(second) > _LAST_SECOND:
-        raise ValueError(f"{told} lies beyond the year 9999; are these milliseconds?")
-    return second
-
-
-def milli_of(text: str) -> int:
-    """Return thousandths of a GPU.
-
-    Raises:
-        ValueError: it is not a whole number from 0 to 1,000,000,000.
-    """
-    told = text.strip()
-    if not _NUMBER.fullmatch(told):
-        raise ValueError(f"must be a whole number: {told[:40]!r}")
-    whole, _, fraction = told.partition(".")
-    if fraction.strip("0"):
-        raise ValueError(f"counts thousandths, so half a GPU is 500; {told} is not whole")
-    if not 0 <= int(whole) <= MOST_MILLI:
-        raise ValueError(f"must be 0 to {MOST_MILLI:,}, not {told}")
-    return int(whole)
