@@ -21,9 +21,11 @@ from gpu_management.core.cache import Cache
 from gpu_management.core.http import Runtime
 from gpu_management.costs.budget_routes import router as budgets
 from gpu_management.costs.budgets import Purse
+from gpu_management.costs.ledger_routes import router as ledger
 from gpu_management.costs.opencost_routes import router as opencost
 from gpu_management.costs.routes import router as costs
 from gpu_management.costs.service import Desk
+from gpu_management.costs.statement_routes import router as statements
 from gpu_management.costs.tally import Tally
 from gpu_management.devices.pools import WELL_KNOWN_LABELS
 from gpu_management.devices.routes import router as devices
@@ -95,7 +97,9 @@ def create_app(parts: Parts) -> FastAPI:
         slices,
         allocations,
         costs,
+        ledger,
         budgets,
+        statements,
         rates,
         events,
         auth,
