@@ -26,6 +26,7 @@ def install(app: typer.Typer) -> None:
     command(mig, "create")(create)
     command(mig, "destroy")(destroy)
     mig.command("replay")(mig_local.replay)
+    mig.command("plan")(mig_local.plan)
     layout = group("layout", "How a device is cut: show, apply, history.", inside=mig)
     command(layout, "show", watchable=True)(show_layout)
     command(layout, "apply")(apply_layout)

@@ -81,8 +81,7 @@ def replay(
     max_moves: int = 0,
 ) -> dict[str, Any]:
     """Return what was placed and moved, and how long decisions took, as the OUT file has it."""
-    chosen = POLICIES[policy](fleet.expected)
-    player = Player(fleet.boards, chosen, max_moves=max_moves)
+    player = Player(fleet.boards, POLICIES[policy](), max_moves=max_moves)
     for arrival in arrivals:
         player.arrive(arrival, load=load)
     return {

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from gpu_management.mig.demand import Demand
-from gpu_management.mig.files import Expected
 from gpu_management.mig.fleet import GpuState, MigFleet
 from gpu_management.mig.moves import Spot
 from gpu_management.mig.placement import Choice, choose
@@ -22,9 +21,9 @@ class Policy(Protocol):
 class Valued:
     """The product's own: loses the least of what the free units are still good for."""
 
-    def __init__(self, expected: Mapping[str, Expected] | None) -> None:
-        """Start from what is expected; without it, learn from what arrives."""
-        self.demand = Demand(_load(expected))
+    def __init__(self) -> None:
+        """Start without knowledge: demand that is learned beats a forecast."""
+        self.demand = Demand()
 
     def place(self, fleet: MigFleet, profile: str) -> Spot | None:
         """Return where the profile goes, or None where nothing is free for it."""
@@ -36,8 +35,8 @@ class Valued:
 class _Fitting:
     """Takes a GPU by a rule that knows nothing of the demand; starts in the driver's order."""
 
-    def __init__(self, expected: Mapping[str, Expected] | None) -> None:
-        self.demand = Demand(_load(expected))
+    def __init__(self) -> None:
+        self.demand = Demand()  # only moves ask for it
 
     def place(self, fleet: MigFleet, profile: str) -> Spot | None:
         self.demand.learn([profile])
@@ -69,7 +68,7 @@ class BestFit(_Fitting):
         return state.empty.bit_count() - state.geometry.profile(profile).size
 
 
-POLICIES: Final[Mapping[str, Callable[[Mapping[str, Expected] | None], Policy]]] = {
+POLICIES: Final[Mapping[str, Callable[[], Policy]]] = {
     "default": Valued,
     "first-fit": FirstFit,
     "best-fit": BestFit,
@@ -82,10 +81,3 @@ def _first_start(state: GpuState, profile: str) -> int | None:
     if kind is None or kind.name in state.closed:
         return None
     return next((s for s in kind.starts if not kind.bits(s) & ~state.empty), None)
-
-
-def _load(expected: Mapping[str, Expected] | None) -> dict[str, float] | None:
-    """Return the relative load of each profile: how many are held at a time."""
-    if not expected:
-        return None
-    return {name: told.share * told.mean_duration_s for name, told in expected.items()}

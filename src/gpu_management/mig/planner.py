@@ -1,0 +1,148 @@
+"""Plan a repacking: the best set of moves, proved where time allows, in an order that works.
+
+The program is solved for unserved slices, cost of moves and GPUs touched; of the solutions that
+are equal in these, one is taken that burdens no GPU for long; then the steps are ordered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+
+from gpu_management.mig.cluster_layout import SETUP_S, Situation
+from gpu_management.mig.geometry import LayoutError
+from gpu_management.mig.greedy import greedy_plan
+from gpu_management.mig.layout import check_layout
+from gpu_management.mig.plan_steps import Step, Value, as_document, unserved, value_of
+from gpu_management.mig.repack_model import Model, build
+from gpu_management.mig.repack_order import Stuck, Target, order
+from gpu_management.mig.repack_solve import Bound, Solver
+
+DEFAULT_LIMIT_S: Final = 30.0
+"""Seconds a plan may take, unless somebody says otherwise."""
+_ORDERS: Final = 16
+_LEAST_BALANCE_S: Final = 0.5
+_GREEDY_SHARE: Final = 0.2  # of the time, kept for a plan without the solver
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered steps, how good they are, what no plan can beat, and whether they reach it."""
+
+    situation: Situation
+    steps: Sequence[Step]
+    value: Value
+    bound: Bound
+    optimal: bool
+    solve_ms: float
+
+    @property
+    def unserved(self) -> dict[str, int]:
+        """Return how many of each profile stay unserved."""
+        return unserved(self.situation, self.steps)
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the plan as the OUT file has it."""
+        return {
+            "version": 1,
+            "steps": [as_document(self.situation, step) for step in self.steps],
+            "unserved": self.unserved,
+            "bound": {
+                "unserved_slices": _plain(self.bound.unserved_slices),
+                "restarts": self.bound.restarts,
+                "move_cost": _plain(self.bound.move_cost),
+                "gpus_touched": _plain(self.bound.gpus_touched),
+            },
+            "optimal": self.optimal,
+            "solve_ms": round(self.solve_ms, 1),
+        }
+
+
+def plan(situation: Situation, *, limit_s: float = DEFAULT_LIMIT_S) -> Plan:
+    """Return the best plan found within about `limit_s` seconds."""
+    started = monotonic()
+    deadline = started + limit_s
+    found: list[list[Step]] = [[]]
+    solver = Solver(build(situation), deadline=started + limit_s * (1 - _GREEDY_SHARE))
+    solved = solver.solve()
+    if solved.chosen is not None:
+        found += _ordered(solver.model, solved.chosen, deadline)
+    if solved.proved and found[1:]:
+        spent = monotonic() - started
+        solver.deadline = min(deadline, monotonic() + max(spent, _LEAST_BALANCE_S))
+        balanced = solver.balance(loads(solver.model))
+        found += _ordered(solver.model, balanced or {}, deadline)
+    if not (solved.proved and found[1:]):
+        found.append(greedy_plan(situation, deadline=deadline))
+        found += _without_chains(situation, deadline)
+    best = min(found, key=lambda steps: value_of(situation, steps).as_tuple())
+    value = value_of(situation, best)
+    reached = value.as_tuple()[:4] == (
+        solved.bound.unserved_slices,
+        solved.bound.restarts,
+        round(solved.bound.move_cost, 6),
+        solved.bound.gpus_touched,
+    )
+    took_ms = (monotonic() - started) * 1000
+    return Plan(situation, best, value, solved.bound, solved.proved and reached, took_ms)
+
+
+def loads(model: Model) -> list[Mapping[int, float]]:
+    """Return for each GPU how many seconds each column keeps it busy at least."""
+    busy: dict[int, dict[int, float]] = {}
+    for (index, item), column in model.leave.items():
+        busy.setdefault(index, {})[column] = item.seconds
+    for (index, _), column in (*model.gone.items(), *model.place.items()):
+        busy.setdefault(index, {})[column] = SETUP_S
+    return list(busy.values())
+
+
+def target_of(model: Model, chosen: Mapping[int, int]) -> Target:
+    """Return what the chosen columns mean, without free instances that go in vain."""
+    leaving = tuple(key for key, column in model.leave.items() if chosen.get(column))
+    placed = tuple(key for key, column in model.place.items() if chosen.get(column))
+    gone = [key for key, column in model.gone.items() if chosen.get(column)]
+    for key in tuple(gone):
+        others = [each for each in gone if each is not key]
+        if _fits(model.situation, key[0], Target(leaving, tuple(others), placed)):
+            gone = others
+    return Target(leaving, tuple(gone), placed)
+
+
+def _fits(situation: Situation, index: int, target: Target) -> bool:
+    gpu = situation.gpus[index]
+    away = {item.id for at, item in (*target.leaving, *target.gone) if at == index}
+    places = [item.place for item in gpu.items if item.id not in away]
+    places += [place for at, place in target.placed if at == index]
+    try:
+        check_layout(gpu.geometry, places)
+    except LayoutError:
+        return False
+    return True
+
+
+def _ordered(model: Model, chosen: Mapping[int, int], deadline: float) -> list[list[Step]]:
+    """Return the order that ends first of a few that work, if any does."""
+    target, found = target_of(model, chosen), list[list[Step]]()
+    for seed in range(_ORDERS):
+        if found and monotonic() > deadline:
+            break
+        try:
+            found.append(order(model.situation, target, seed=seed))
+        except Stuck:
+            continue
+    by_value = sorted(found, key=lambda steps: value_of(model.situation, steps).as_tuple())
+    return by_value[:1]
+
+
+def _without_chains(situation: Situation, deadline: float) -> list[list[Step]]:
+    """Return a plan that moves only to places that are free now: each order of it works."""
+    if monotonic() >= deadline:
+        return []
+    solver = Solver(build(situation, only_free_places=True), deadline=deadline)
+    chosen = solver.solve().chosen
+    return _ordered(solver.model, chosen, deadline) if chosen is not None else []
+
+
+def _plain(value: float) -> float:
+    return int(value) if value == int(value) else value
