@@ -132,6 +132,14 @@ def test_two_people_who_edit_at_once_get_a_conflict(client: TestClient) -> None:
     assert lost.json()["newestId"] == now
 
 
+def test_a_device_shows_the_price_of_its_pool_and_a_node_its_pool(house: House) -> None:
+    (device,) = house.node(labels={"gpu.company.com/node-pool": "gold"})
+    with house.client() as client:
+        set_price(client, 7, nodePool="gold")
+        assert client.get(f"/api/v1/gpu/devices/{device}").json()["costPerHour"] == 7
+        assert client.get("/api/v1/gpu/nodes/n1").json()["nodePool"] == "gold"
+
+
 def test_a_planned_price_is_listed_withdrawn_and_gone(client: TestClient) -> None:
     planned = set_price(client, 3, effectiveFrom="2030-01-01T00:00:00Z")
     assert planned["state"] == "planned"

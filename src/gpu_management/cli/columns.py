@@ -75,6 +75,7 @@ NODES = (
     num("CPU FREE", lambda row: text.cores(row.get("cpuFreeMilli")), rank=3),
     num("MEMORY FREE", lambda row: text.gibibytes(row.get("memoryFreeMib")), rank=3),
     col("ZONE", "zone", rank=5),
+    col("POOL", "nodePool", rank=5),
     col("IP", "ip", rank=6),
     col("DRIVER", "driverVersion", rank=6),
     when("SEEN", "lastSeenAt", rank=4),

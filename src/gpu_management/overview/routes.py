@@ -208,7 +208,8 @@ def get_device(
 ) -> Any:
     """Return a device with its holders, its slices and what still fits."""
     shown = _shown(session, device_id, principal, response)
-    priced = Priced(shown["model_id"], shown["mig_geometry"], None, 1000)
+    place = (shown["cluster_name"], shown["node_pool"])
+    priced = Priced(shown["model_id"], shown["mig_geometry"], None, 1000, *place)
     shown["cost_per_hour"] = desk.keeper.book(session).per_hour(priced, now)
     shown["mig"] = _mig(session, shown) if shown["mig_supported"] else None
     return shown

@@ -101,6 +101,7 @@ class Node(WireModel):
     schedulable: bool
     ip: str | None
     zone: str | None
+    node_pool: str | None
     driver_version: str | None
     cuda_version: str | None
     kubelet_version: str | None
