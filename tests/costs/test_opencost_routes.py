@@ -1,5 +1,8 @@
 """OpenCost's clients read us: shapes, fields, errors, and the same money as everywhere else."""
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from gpu_management.costs.closing import close_days
 from tests.support.house import H100, T4, House, prepared_database
 from tests.support.principals import ADMIN
 
+GUIDE = (Path(__file__).resolve().parents[2] / "docs/guides/opencost.md").read_text("utf-8")
 FIELDS_2024_10 = {
     *("name", "properties", "window", "start", "end", "minutes"),
     *("cpuCores", "cpuCoreRequestAverage", "cpuCoreUsageAverage", "cpuCoreHours", "cpuCost"),
@@ -216,6 +220,32 @@ def _key(house: House, role: Role) -> str:
     asked = schemas.ApiKeyCreate(name=role.value, roles=[role], team="ml")
     with house.database.write() as session:
         return service.create_key(session, asked, by=ADMIN, now=house.now).secret
+
+
+def test_the_guide_shows_what_is_answered(house: House, client: TestClient) -> None:
+    house.node("n1", gpus=2, model=H100)
+    house.request(required_memory_gb=80, team_id="vision")
+    house.clock.forward(seconds=31 * 3600)
+    shown = re.findall(r"```http\nGET (\S+)\n```\n\n```json\n(.*?)```", GUIDE, re.DOTALL)
+    assert len(shown) == 3
+    for address, told in shown:
+        answer = client.get(address)
+        assert answer.status_code == json.loads(told)["code"]
+        assert_holds(answer.json(), json.loads(told))
+
+
+def assert_holds(found: Any, told: Any) -> None:
+    """Compare what is told; fields of rows that are left out may be anything."""
+    if isinstance(told, dict):
+        assert set(told) <= set(found)
+        for name, value in told.items():
+            assert_holds(found[name], value)
+    elif isinstance(told, list):
+        for one, other in zip(found, told, strict=True):
+            assert_holds(one, other)
+            assert set(one) == set(other)  # no row is left out
+    else:
+        assert found == told
 
 
 GROUPS = st.sampled_from(["namespace", "team", "node", "cluster", "all", "pod,label:gpu_model", ""])
