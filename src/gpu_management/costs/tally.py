@@ -20,15 +20,14 @@ from gpu_management.core.clock import whole_second
 from gpu_management.core.database import MICROS, AnyRow, AnySelect, Database
 from gpu_management.costs import budgeting
 from gpu_management.costs.budgeting import Span
-from gpu_management.costs.days import day_start
+from gpu_management.costs.closed_rows import Terms
+from gpu_management.costs.grouping import Added, Dimension, Question, added_up
 from gpu_management.costs.models import (
     Budget,
     BudgetAction,
     BudgetPeriod,
     BudgetScope,
     BudgetUnit,
-    Closing,
-    DayCost,
 )
 from gpu_management.devices.models import Device
 from gpu_management.rates.book import Book
@@ -36,9 +35,19 @@ from gpu_management.rates.service import BookKeeper
 
 Scope = tuple[BudgetScope, str]
 
+Owner = tuple[str, str | None, str | None, str | None]
+"""Cluster, team, namespace and user."""
+
 _BUDGETS_LAST = timedelta(seconds=5)
-_RUNNING: AnySelect = hold_facts().add_columns(Allocation.expires_at, Allocation.cost_limit)
-_COLUMNS = (DayCost.cluster_name, DayCost.team_id, DayCost.namespace, DayCost.user_id)
+_NEWEST = select(func.max(Hold.id))
+_HOLDS: AnySelect = hold_facts().add_columns(Allocation.expires_at, Allocation.cost_limit)
+_OWNER_AND_DAY = (
+    Dimension.CLUSTER,
+    Dimension.TEAM,
+    Dimension.NAMESPACE,
+    Dimension.USER,
+    Dimension.DAY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,7 @@ class Counter:
     now: datetime
     sums: dict[int, Sums] = field(default_factory=dict)
     by_scope: dict[Scope, list[Known]] = field(default_factory=lambda: defaultdict(list))
-    by_owner: dict[tuple[str | None, ...], list[Known]] = field(default_factory=dict)
+    by_owner: dict[Owner, list[Known]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Start every budget at nothing."""
@@ -130,8 +139,8 @@ class Counter:
         """Return where the longest of the periods begins."""
         return min((sums.span.since for sums in self.sums.values()), default=self.now)
 
-    def _budgets_of(self, row: AnyRow) -> list[Known]:
-        owner = (row.cluster_name, row.team_id, row.namespace, row.user_id)
+    def _budgets_of(self, owner: Owner) -> list[Known]:
+        """Return the budgets that something falls under, by its cluster, team, namespace, user."""
         found = self.by_owner.get(owner)
         if found is None:
             scopes = scopes_of(*owner)
@@ -139,31 +148,32 @@ class Counter:
             self.by_owner[owner] = found
         return found
 
-    def add_day(self, row: AnyRow) -> None:
-        """Add the sums of a closed day."""
-        for budget in self._budgets_of(row):
-            sums = self.sums[budget.id]
-            if row.day >= sums.span.first:
-                is_money = budget.unit is BudgetUnit.MONEY
-                sums.spent += int(row.micros if is_money else row.milli_seconds)
-
-    def add_holds(self, rows: Iterable[AnyRow], *, since: datetime | None = None) -> None:
-        """Add holds, not counting what lies before `since`: closed days told that already."""
-        limited: dict[tuple[int, str], list[AnyRow]] = defaultdict(list)
-        for row in rows:
-            for budget in self._budgets_of(row):
+    def add_days(self, added: Added) -> None:
+        """Add what was spent, by owner and day: periods begin with a day."""
+        for (*owner, day), figures in added.items():
+            for budget in self._budgets_of((owner[0], owner[1], owner[2], owner[3])):
                 sums = self.sums[budget.id]
-                starts = max(filter(None, (sums.span.since, since, row.started_at)))
-                ends = min(row.ended_at or self.now, self.now)
-                if ends > starts:
-                    sums.spent += self._piece(row, budget.unit, starts, ends)
-                if row.ended_at is None:
-                    limited[budget.id, row.allocation_id].append(row)
-        for (budget_id, _allocation), held in limited.items():
-            self._promise(self._known(budget_id), held)
+                if day >= sums.span.first:
+                    is_money = budget.unit is BudgetUnit.MONEY
+                    sums.spent += figures.micros if is_money else figures.milli_seconds
 
-    def _known(self, budget_id: int) -> Known:
-        return next(budget for budget in self.budgets if budget.id == budget_id)
+    def add_spent(self, rows: Iterable[AnyRow]) -> None:
+        """Add what holds used up to now."""
+        for row in rows:
+            for budget in self._budgets_of(_owner(row)):
+                sums = self.sums[budget.id]
+                starts = max(sums.span.since, row.started_at)
+                ends = min(row.ended_at or self.now, self.now)
+                sums.spent += self._piece(row, budget.unit, starts, ends)
+
+    def add_promised(self, rows: Iterable[AnyRow]) -> None:
+        """Add what holds that go on will use."""
+        held: dict[tuple[Known, str], list[AnyRow]] = defaultdict(list)
+        for row in rows:
+            for budget in self._budgets_of(_owner(row)) if row.ended_at is None else ():
+                held[budget, row.allocation_id].append(row)
+        for (budget, _allocation), some in held.items():
+            self._promise(budget, some)
 
     def _promise(self, budget: Known, held: Sequence[AnyRow]) -> None:
         """Count what an allocation will use until its end, or until its cost limit ends it."""
@@ -245,48 +255,29 @@ class Tally:
         now = whole_second(now)
         book = self._keeper.book(session)
         counter = Counter(budgets, book, self._zone, now)
-        newest = session.scalar(select(func.max(Hold.id))) or 0
+        newest = session.scalar(_NEWEST) or 0
         if budgets:
-            closed = self._add_closed(session, counter)
-            query = _RUNNING.where(
-                Hold.started_at <= now,
-                or_(Hold.ended_at.is_(None), Hold.ended_at > (closed or counter.since())),
-            )
-            counter.add_holds(session.connection().execute(query), since=closed)
+            asked = Question(counter.since(), now, groups=_OWNER_AND_DAY)
+            counter.add_days(added_up(session, Terms(self._zone, book), asked))
+            running = _HOLDS.where(Hold.ended_at.is_(None))
+            counter.add_promised(session.connection().execute(running))
         return Snapshot(now, book, newest, counter.sums)
-
-    def _add_closed(self, session: Session, counter: Counter) -> datetime | None:
-        """Add the days that are closed in our time zone; return up to when they tell."""
-        closing = session.get(Closing, 1)
-        if closing is None or closing.timezone != self._zone.key:
-            return None
-        first = counter.since().astimezone(self._zone).date()
-        ended = min(closing.closed_until, counter.now).astimezone(self._zone).date()
-        if day_start(ended, self._zone) <= counter.since():
-            return None
-        query = (
-            select(
-                DayCost.day,
-                *_COLUMNS,
-                func.sum(DayCost.micros).label("micros"),
-                func.sum(DayCost.milli_seconds).label("milli_seconds"),
-            )
-            .where(DayCost.day >= first, DayCost.day < ended)
-            .group_by(DayCost.day, *_COLUMNS)
-        )
-        for row in session.connection().execute(query):
-            counter.add_day(row)
-        return day_start(ended, self._zone)
 
     def since_then(
         self, session: Session, snapshot: Snapshot, budgets: Sequence[Known], *, now: datetime
     ) -> Mapping[int, Sums]:
         """Return what holds newer than the snapshot add, as `session` sees them."""
         scopes = {budget.scope for budget in budgets}
-        query = _RUNNING.where(Hold.id > snapshot.newest, or_(*map(_within, scopes)))
+        query = _HOLDS.where(Hold.id > snapshot.newest, or_(*map(_within, scopes)))
         counter = Counter(budgets, snapshot.book, self._zone, whole_second(now))
-        counter.add_holds(session.connection().execute(query))
+        rows = session.connection().execute(query).all()
+        counter.add_spent(rows)
+        counter.add_promised(rows)
         return counter.sums
+
+
+def _owner(row: AnyRow) -> Owner:
+    return row.cluster_name, row.team_id, row.namespace, row.user_id
 
 
 def _within(scope: Scope) -> ColumnElement[bool]:
