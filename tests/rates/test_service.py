@@ -3,7 +3,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gpu_management.allocations.models import Hold
 from gpu_management.allocations.queries import hold_rows, priced
@@ -41,6 +41,25 @@ def test_a_fresh_book_has_the_list_prices_and_seeding_again_adds_none(house: Hou
         assert listed.source == "list-price"
         assert listed.note
         assert service.seed_list_prices(session, now=house.now) == 0
+
+
+def test_list_prices_of_a_newer_version_do_not_price_the_past(house: House) -> None:
+    house.node()
+    with house.database.write() as session:
+        session.execute(delete(Rate).where(Rate.model_id.in_([T4, A100])))
+    set_price(house, A100, node_pool="own")
+    with house.database.write() as session:
+        assert service.seed_list_prices(session, now=house.now) == 1
+    with house.database.read() as session:
+        added = session.scalars(select(Rate).where(Rate.model_id == T4)).one()
+        assert (added.source, added.effective_from) == ("list-price", house.now)
+
+
+def test_list_prices_are_dollars_and_no_other_currency_gets_them(house: House) -> None:
+    with house.database.write() as session:
+        session.execute(delete(Rate))
+        assert service.seed_list_prices(session, now=house.now, currency="EUR") == 0
+        assert service.seed_list_prices(session, now=house.now) > 0
 
 
 def test_a_keeper_reads_the_book_again_only_when_it_has_grown(house: House) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, func, insert, select
+from sqlalchemy import ColumnElement, and_, exists, func, insert, select
 from sqlalchemy.orm import Session
 
 from gpu_management.auth import service as auth
@@ -15,7 +15,7 @@ from gpu_management.core.database import MICROS, AnySelect
 from gpu_management.core.problems import FieldError
 from gpu_management.core.trips import Answer, send
 from gpu_management.devices import library
-from gpu_management.devices.models import Model
+from gpu_management.devices.models import Device, Model
 from gpu_management.events import service as events
 from gpu_management.mig.geometry import load_geometries
 from gpu_management.rates.book import Book, BookRow
@@ -34,19 +34,21 @@ ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def seed_list_prices(session: Session, *, now: datetime, currency: str = LIST_CURRENCY) -> int:
-    """Write the packaged list prices that the book does not have yet; return how many.
+    """Write list prices for models that have no price anywhere; return how many.
 
-    They are dollars: a book of another currency begins empty.
+    They hold always in a database without GPUs. Later ones, of a newer version, hold from now on:
+    they must not price what went unpriced. They are dollars: another currency gets none.
     """
     if currency != LIST_CURRENCY:
         return 0
-    known = set(session.scalars(select(Rate.model_id).where(Rate.effective_from == ALWAYS)))
+    known = set(session.scalars(select(Rate.model_id).distinct()))
+    is_new = not known and not session.scalar(select(exists().where(Device.id.is_not(None))))
     rows = [
         {
             "model_id": model_id,
             "profile_name": WHOLE_CARD,
             "cost_per_hour": Decimal(price.micros_per_hour) / MICROS,
-            "effective_from": ALWAYS,
+            "effective_from": ALWAYS if is_new else whole_second(now),
             "source": LIST_PRICE,
             "note": f"{price.instance} {price.region}, {price.source_date or 'undated'}",
             "created_at": now,
