@@ -1,10 +1,11 @@
 """The rows of closed days: what holds held and cost on them, and where GPUs' time went."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from gpu_management.core.database import AnyRow, table_of
-from gpu_management.costs import queries
+from gpu_management.costs import ledger, queries
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.ledger import Buckets, buckets
 from gpu_management.costs.models import DayCapacity, DayCost, HoldDay
@@ -191,20 +192,45 @@ def capacity(
     span: tuple[datetime, datetime] | None = None,
     devices: Iterable[int] | None = None,
 ) -> dict[Place, Buckets]:
-    """Return where the time of GPUs went by day, node and model, within `span` of the days."""
+    """Return where the time of GPUs went by day, node and model, within `span` of the days.
+
+    `holds` are all that reach into the days.
+    """
     pricer, found = queries.Pricer(terms.book), defaultdict[Place, Buckets](Buckets)
-    for day in days:
-        opens, closes = day_start(day, terms.zone), next_day(day, terms.zone)
-        window = (opens, closes) if span is None else (max(opens, span[0]), min(closes, span[1]))
-        some = [
-            hold
-            for hold in holds
-            if hold.started_at < closes and (hold.ended_at is None or hold.ended_at > opens)
-        ]
-        marks = (queries.second(opens), queries.second(closes))
-        seconds = (queries.second(window[0]), queries.second(window[1]))
-        around = (opens, closes)
-        for device, life in queries.lives(session, pricer, some, window=around, devices=devices):
-            key = (day, device.cluster_name, device.node_id, device.model_id)
-            found[key] += buckets(life, marks, seconds)
+    around = day_start(days[0], terms.zone), next_day(days[-1], terms.zone)
+    fleet = queries.fleet(session, pricer, around, devices=devices)
+    held = [(row.device_pk, pricer.held(row)) for row in holds]
+    within = around if span is None else span
+    seconds = (queries.second(within[0]), queries.second(within[1]))
+    for day, marks in zip(days, pairwise(queries.bounds_of(days, terms.zone)), strict=True):
+        for device, there in _day_of(fleet, held, marks, seconds):
+            found[day, device.cluster_name, device.node_id, device.model_id] += there
     return found
+
+
+Held = tuple[int, ledger.Held]
+"""A GPU's row, and a hold on it."""
+
+
+def _day_of(
+    fleet: Sequence[tuple[AnyRow, ledger.Life]],
+    held: Sequence[Held],
+    day: ledger.Span,
+    span: ledger.Span,
+) -> Iterator[tuple[AnyRow, Buckets]]:
+    """Yield where the time of each GPU went on a day; those that nobody held are alike."""
+    opens, closes = day
+    busy: dict[int, list[ledger.Held]] = defaultdict(list)
+    for pk, hold in held:
+        if hold.since < closes and (hold.until is None or hold.until > opens):
+            busy[pk].append(hold)
+    alike: dict[tuple[int, int | None, int], Buckets] = {}
+    for device, life in fleet:
+        mine = busy.get(device.pk)
+        if mine is not None:
+            yield device, buckets(replace(life, holds=mine), day, span)
+        elif life.is_there(day):
+            key = (max(life.since, opens), life.until, id(life.standings))
+            if key not in alike:
+                alike[key] = buckets(life, day, span)
+            yield device, alike[key]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import pairwise
+from operator import add, attrgetter, sub
 
 from gpu_management.rates.pricing import RatePeriod
 
@@ -68,10 +69,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A stretch in which a GPU could work or not, and what its card costs meanwhile."""
+    """From `since` until the next: whether a GPU could work, and what its card costs."""
 
     since: int
-    until: int | None
     is_able: bool
     card: Steps
 
@@ -84,6 +84,10 @@ class Life:
     until: int | None
     standings: Sequence[Standing]
     holds: Sequence[Held]
+
+    def is_there(self, span: Span) -> bool:
+        """Say whether the GPU was in the fleet within `span`."""
+        return self.since < span[1] and (self.until is None or self.until > span[0])
 
     def clip(self, span: Span) -> Span:
         """Return the part of `span` in which the GPU was there.
@@ -144,14 +148,17 @@ class Buckets:
 
     def __add__(self, other: "Buckets") -> "Buckets":
         """Add part by part."""
-        return Buckets(*(getattr(self, name) + getattr(other, name) for name in _PARTS))
+        return Buckets(*map(add, self._parts(), other._parts()))
 
     def __sub__(self, other: "Buckets") -> "Buckets":
         """Take away part by part."""
-        return Buckets(*(getattr(self, name) - getattr(other, name) for name in _PARTS))
+        return Buckets(*map(sub, self._parts(), other._parts()))
+
+    def _parts(self) -> tuple[int, ...]:
+        return _PARTS(self)
 
 
-_PARTS = tuple(part.name for part in fields(Buckets))
+_PARTS = attrgetter(*(part.name for part in fields(Buckets)))
 _NOTHING = Buckets()
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -51,6 +52,7 @@ class Pricer:
         """Price with `book`."""
         self._book = book
         self._known: dict[Priced, tuple[Steps, Steps]] = {}
+        self._cards: dict[tuple[str, str, str | None], Steps] = {}
 
     def held(self, row: AnyRow) -> Held:
         """Return a hold with its prices and its card's."""
@@ -70,8 +72,13 @@ class Pricer:
 
     def card(self, row: AnyRow, pool: str | None) -> Steps:
         """Return the prices of a whole card of a row's model in a node pool."""
-        thing = Priced(row.model_id, row.mig_geometry, None, WHOLE_MILLI, row.cluster_name, pool)
-        return steps_of(self._book.periods(thing))
+        key = (row.model_id, row.cluster_name, pool)
+        found = self._cards.get(key)
+        if found is None:
+            model, cluster, _ = key
+            card = Priced(model, row.mig_geometry, None, WHOLE_MILLI, cluster, pool)
+            found = self._cards[key] = steps_of(self._book.periods(card))
+        return found
 
 
 def overlapping(since: datetime, until: datetime) -> ColumnElement[bool]:
@@ -99,14 +106,37 @@ def lives(
     held: dict[int, list[Held]] = defaultdict(list)
     for row in holds:
         held[row.device_pk].append(pricer.held(row))
-    states: dict[int, list[AnyRow]] = defaultdict(list)
-    for state in states_within(session, *window, devices=devices):
-        states[state.device_id].append(state)
+    span = (second(window[0]), second(window[1]))
     return [
-        (device, _life(device, states[device.pk], held[device.pk], pricer))
-        for device in _of_devices(session, _devices(), Device.id, devices)
-        if device.pk in held or _was_there(device, *window)
+        (device, replace(life, holds=held[device.pk]))
+        for device, life in fleet(session, pricer, window, devices=devices)
+        if device.pk in held or life.is_there(span)
     ]
+
+
+def fleet(
+    session: Session,
+    pricer: Pricer,
+    window: tuple[datetime, datetime],
+    *,
+    devices: Iterable[int] | None = None,
+) -> list[tuple[AnyRow, Life]]:
+    """Return every GPU there ever was with its states in a window, and without its holds.
+
+    GPUs whose states are alike share one tuple of them.
+    """
+    wanted = None if devices is None else list(devices)
+    states: dict[int, list[AnyRow]] = defaultdict(list)
+    for state in states_within(session, *window, devices=wanted):
+        states[state.device_id].append(state)
+    alike: dict[tuple[Standing, ...], tuple[Standing, ...]] = {}
+    found = []
+    for device in _of_devices(session, _devices(), Device.id, wanted):
+        standings = _standings(device, states.get(device.pk, ()), pricer, since=second(window[0]))
+        left = None if device.removed_at is None else second(device.removed_at)
+        shared = alike.setdefault(standings, standings)
+        found.append((device, Life(second(device.registered_at), left, shared, ())))
+    return found
 
 
 def states_within(
@@ -146,27 +176,22 @@ def _states(since: datetime, until: datetime) -> AnySelect:
     )
 
 
-def _was_there(device: AnyRow, since: datetime, until: datetime) -> bool:
-    left = device.removed_at
-    return bool(device.registered_at < until and (left is None or left > since))
-
-
-def _life(device: AnyRow, states: Sequence[AnyRow], holds: Sequence[Held], pricer: Pricer) -> Life:
-    standings = [
+def _standings(
+    device: AnyRow, states: Sequence[AnyRow], pricer: Pricer, *, since: int
+) -> tuple[Standing, ...]:
+    """Return what is known of a GPU from `since` on."""
+    known = [
         Standing(
-            second(state.started_at),
-            None if state.ended_at is None else second(state.ended_at),
+            max(since, second(state.started_at)),
             state.state is DeviceState.READY,
             pricer.card(device, state.node_pool),
         )
         for state in states
     ]
-    since = second(device.registered_at)
-    if not standings:
-        is_able = device.state is DeviceState.READY
-        standings = [Standing(since, None, is_able, pricer.card(device, None))]
-    until = None if device.removed_at is None else second(device.removed_at)
-    return Life(since, until, standings, holds)
+    if known:
+        return tuple(known)
+    is_able = device.state is DeviceState.READY
+    return (Standing(since, is_able, pricer.card(device, None)),)
 
 
 def _of_devices(
