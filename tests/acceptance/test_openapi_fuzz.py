@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import LiveServer, register_fleet, serving
+from tests.support.server import LiveServer, guarded, register_fleet, serving
 
 pytestmark = pytest.mark.integration
 
@@ -23,10 +23,16 @@ CHECKS = (
 )
 
 
-@pytest.fixture
-def victim(tmp_path: Path) -> Iterator[LiveServer]:
+def _credentials(server: LiveServer) -> list[str]:
+    key = server.keys.get("admin")
+    return ["--header", f"Authorization: Bearer {key}"] if key else []
+
+
+@pytest.fixture(params=["disabled", "enforced"])
+def victim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]:
     """A server of its own: what is generated deletes and breaks things."""
-    with serving(tmp_path) as server:
+    options, keys = guarded(tmp_path) if request.param == "enforced" else ([], {})
+    with serving(tmp_path, *options, keys=keys) as server:
         register_fleet(server)
         yield server
 
@@ -48,6 +54,7 @@ def test_no_input_breaks_the_api_or_its_document(victim: LiveServer, tmp_path: P
             "--continue-on-failure",
             "--warnings=off",
             "--no-color",
+            *_credentials(victim),
         ],
         cwd=tmp_path,
         capture_output=True,

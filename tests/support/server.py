@@ -16,7 +16,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
-_ADDRESS = re.compile(r"^ +open +(http://\S+?)/?$", re.MULTILINE)
+_ADDRESS = re.compile(r"GPU management answers at (http://\S+?)/?(?:\s|\")")
 
 
 @dataclass(frozen=True, slots=True)

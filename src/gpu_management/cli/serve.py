@@ -7,15 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
-from gpu_management import __version__
-from gpu_management.cli import wiring
+from gpu_management.cli import banner, wiring
 from gpu_management.core import logs
 from gpu_management.core.schema import DatabaseTooNew
-from gpu_management.core.settings import Settings, auth_enforced
+from gpu_management.core.settings import Settings
 from gpu_management.core.settings_items import SettingsError
 from gpu_management.core.settings_load import Loaded, bind_check, load
 from gpu_management.simulate import fleets
@@ -79,7 +77,7 @@ def _serve(loaded: Loaded, wanted: fleets.Wanted) -> int:
     for warning in loaded.warnings:
         log.warning("configuration: %s", warning)
     process = wiring.build(settings)
-    simulation = fleets.prepare(process, wanted, tell=_tell)
+    simulation = fleets.prepare(process, wanted, tell=banner.teller(settings))
     server = _server(settings, process)
     if settings.server.role != "api":
         process.loops.start()
@@ -87,7 +85,7 @@ def _serve(loaded: Loaded, wanted: fleets.Wanted) -> int:
         simulation.start()
     try:
         sockets = [server.config.bind_socket()]
-        _greet(settings, sockets[0].getsockname()[1], wanted)
+        banner.greet(settings, sockets[0].getsockname()[1], wanted.name)
         with suppress(KeyboardInterrupt):
             server.run(sockets=sockets)
     finally:
@@ -111,33 +109,3 @@ def _server(settings: Settings, process: wiring.Process) -> uvicorn.Server:
             proxy_headers=False,
         )
     )
-
-
-def _tell(message: str) -> None:
-    sys.stderr.write(f"  {message}\n")
-    sys.stderr.flush()
-
-
-def _greet(settings: Settings, port: int, wanted: fleets.Wanted) -> None:
-    address = f"http://{settings.server.host}:{port}"
-    guard = "on" if auth_enforced(settings) else "OFF (development mode)"
-    lines: list[Any] = [
-        f"k8s-gpu-management {__version__}",
-        f"  open        {address}/",
-        f"  API docs    {address}/docs",
-        f"  database    {settings.database.url}",
-        f"  fleet       {wanted.name}",
-        f"  auth        {guard}",
-    ]
-    if sys.stderr.isatty() or wanted.name != "none":
-        lines += [
-            "",
-            "  Try, in another terminal:",
-            "    .venv/bin/gpuctl overview",
-            "    .venv/bin/gpuctl request --namespace ml-training --pod first-try --memory 40",
-            f"    curl -s '{address}/api/v1/gpu/devices?limit=3'",
-            "",
-            "  Stop with Ctrl-C.",
-        ]
-    sys.stderr.write("\n".join(lines) + "\n")
-    sys.stderr.flush()
