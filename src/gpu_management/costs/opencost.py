@@ -155,11 +155,13 @@ def grouped(rows: Iterable[Row], words: Sequence[str]) -> dict[str, Row]:
 
 
 def _joined(rows: Sequence[Row]) -> Row:
-    shared = set(rows[0].properties.items())
+    shared = rows[0].properties
     for row in rows[1:]:
-        shared &= set(row.properties.items())
+        if row.properties is not shared:
+            told = row.properties
+            shared = {name: value for name, value in shared.items() if told.get(name) == value}
     return Row(
-        properties=dict(sorted(shared)),
+        properties=dict(sorted(shared.items())),
         start=min(row.start for row in rows),
         end=max(row.end for row in rows),
         milli_seconds=sum(row.milli_seconds for row in rows),
