@@ -87,8 +87,8 @@ def test_curl_may_be_taken_off_the_list_of_agents(house: House) -> None:
 
 def test_no_shape_has_a_field_that_the_styles_need(client: TestClient) -> None:
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    problems = {"Problem"}
-    own = {n: s.get("properties", {}) for n, s in schemas.items() if n not in problems}
+    others = {"Problem", "AllocationAnswer", "SummaryAnswer"}  # two have the shapes of OpenCost
+    own = {n: s.get("properties", {}) for n, s in schemas.items() if n not in others}
     assert not [name for name, fields in own.items() if {"data", "meta"} & set(fields)]
 
 

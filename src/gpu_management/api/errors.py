@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from gpu_management.core.clock import utc_now
+from gpu_management.core.messages import language_of, title_of
 from gpu_management.core.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -57,11 +58,13 @@ def answer(request: Request, problem: Problem) -> Response:
     """Write `problem` as the response to `request`."""
     request_id = request.scope.get("state", {}).get("request_id", "")
     body = document(problem, path=request.url.path, request_id=request_id, now=utc_now())
+    language = language_of(request.headers.get("accept-language", ""))
+    body["title"] = title_of(problem.code, problem.title, language)
     return Response(
         _written(body),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers=problem.headers,
+        headers={"Content-Language": language, "Vary": "Accept-Language", **problem.headers},
     )
 
 

@@ -1,0 +1,62 @@
+"""What the API says in other languages than English: the titles of problems, by code (CFG-10).
+
+The sentence with the numbers (`detail`) stays English: it is what people search for and report.
+"""
+
+import re
+from collections.abc import Mapping
+
+DEFAULT = "en"
+
+KOREAN: Mapping[str, str] = {
+    "ALLOCATION_CONTENDED": "동시에 변경이 너무 많습니다",
+    "ALLOCATION_ENDED": "이미 끝난 할당입니다",
+    "BAD_REQUEST": "요청을 읽을 수 없습니다",
+    "BUDGET_EXCEEDED": "예산을 넘어 지금은 허용되지 않습니다",
+    "BUDGET_EXISTS": "같은 예산이 이미 있습니다",
+    "CONFLICT": "현재 상태에서는 할 수 없습니다",
+    "CONTENT_TOO_LARGE": "요청이 너무 큽니다",
+    "DEVICE_EXISTS": "이미 등록된 장비입니다",
+    "DEVICE_IN_USE": "장비가 할당되어 있습니다",
+    "FORBIDDEN": "권한이 없습니다",
+    "GPU_NOT_AVAILABLE": "지금 이 요청에 맞는 GPU가 없습니다",
+    "HOLD_NOT_OVER": "이 사용 기록은 아직 정정할 수 없습니다",
+    "IDEMPOTENCY_KEY_REUSED": "다른 요청에 쓰인 Idempotency-Key입니다",
+    "INTERNAL_ERROR": "서버 내부 오류입니다",
+    "METHOD_NOT_ALLOWED": "이 메서드는 제공되지 않습니다",
+    "MIG_INSTANCE_IN_USE": "MIG 인스턴스가 할당되어 있습니다",
+    "MIG_LAYOUT_ILLEGAL": "허용되지 않는 MIG 배치입니다",
+    "MIG_NOT_ENABLED": "이 장비는 MIG 모드가 꺼져 있습니다",
+    "MIG_NOT_SUPPORTED": "이 GPU 모델은 MIG로 제공할 수 없습니다",
+    "MONTH_NOT_CLOSABLE": "그 달은 아직 마감할 수 없습니다",
+    "PRECONDITION_FAILED": "읽은 뒤에 변경되었습니다",
+    "QUOTA_EXCEEDED": "팀 할당량을 넘어 지금은 허용되지 않습니다",
+    "RATE_CHANGED": "읽은 뒤에 요금이 변경되었습니다",
+    "RATE_EXISTS": "그 시각부터의 요금이 이미 있습니다",
+    "RATE_IN_FORCE": "이미 적용된 요금입니다",
+    "RESOURCE_NOT_FOUND": "대상을 찾을 수 없습니다",
+    "SERVICE_UNAVAILABLE": "지금은 응답할 수 없습니다",
+    "TOO_MANY_REQUESTS": "요청이 너무 많습니다",
+    "UNAUTHENTICATED": "인증 정보가 없거나 올바르지 않습니다",
+    "VALIDATION_FAILED": "받아들일 수 없는 값이 있습니다",
+}
+_TITLES: Mapping[str, Mapping[str, str]] = {"ko": KOREAN}
+_RANGE = re.compile(r"\s*([A-Za-z*]{1,8})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*$")
+
+
+def language_of(accepted: str) -> str:
+    """Return the language an `Accept-Language` header likes best of ours; English without one."""
+    best, weight = DEFAULT, 0.0
+    for part in accepted[:1000].split(","):
+        match = _RANGE.match(part)
+        if match is None:
+            continue
+        name, told = match[1].lower(), float(match[2] or 1)
+        if told > weight and name in {DEFAULT, "*", *_TITLES}:
+            best, weight = (DEFAULT if name == "*" else name), told
+    return best
+
+
+def title_of(code: str, title: str, language: str) -> str:
+    """Return the title of a problem in a language, as it is where there is no translation."""
+    return _TITLES.get(language, {}).get(code, title)
