@@ -36,8 +36,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from gpu_management.core.clock import as_utc
 
 _IDLE_SINCE = "idle_since"
-_BELIEVED_SECONDS = 1.0
-"""So long a connection that worked is taken to work still."""
 
 MICROS = 1_000_000
 """Money is kept in whole millionths of the billing currency."""
@@ -217,8 +215,11 @@ def open_database(
     pool_size: int = 50,
     connect_timeout_seconds: int = 10,
     schema: str | None = None,
+    believed_seconds: float = 1.0,
 ) -> Database:
     """Open the database at `url` (SQLAlchemy form); on PostgreSQL, its tables are in `schema`.
+
+    A connection that worked is taken to work still for `believed_seconds`; after that it is asked.
 
     Raises:
         sqlalchemy.exc.ArgumentError: the address cannot be read.
@@ -233,13 +234,13 @@ def open_database(
         max_overflow=max(1, pool_size // 5),
         connect_args={"connect_timeout": connect_timeout_seconds} if is_postgres else {},
     )
-    _ping_the_idle(engine)
+    _ping_the_idle(engine, believed_seconds)
     if is_postgres and schema:
         _use_schema(engine, schema)
     return Database(engine)
 
 
-def _ping_the_idle(engine: Engine) -> None:
+def _ping_the_idle(engine: Engine, believed_seconds: float) -> None:
     """Ask a connection that lay idle whether it still is one, as `pool_pre_ping` does always.
 
     One that was just in use is believed: asking costs a trip to the database, every time.
@@ -252,7 +253,7 @@ def _ping_the_idle(engine: Engine) -> None:
     @event.listens_for(engine, "checkout")
     def _ping(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
         since = record.info.get(_IDLE_SINCE)
-        if since is None or time.monotonic() - since < _BELIEVED_SECONDS:
+        if since is None or time.monotonic() - since < believed_seconds:
             return
         try:
             engine.dialect.do_ping(connection)
