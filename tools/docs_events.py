@@ -18,6 +18,7 @@ _BUDGET: Final = (
 )
 _DEVICE: Final = "deviceId state reason modelId"
 _CLUSTER: Final = "cluster since message"
+_RATE: Final = "modelId profileName clusterName nodePool costPerHour effectiveFrom"
 KINDS: Final = {
     "allocation.created": ("allocation", "An allocation holds its GPUs.", _ALLOCATION),
     "allocation.queued": ("allocation", "Nothing fits now; the request waits.", _ALLOCATION),
@@ -55,8 +56,9 @@ KINDS: Final = {
     "rate.set": (
         "model",
         "A price was set.",
-        "modelId profileName costPerHour effectiveFrom",
+        _RATE,
     ),
+    "rate.withdrawn": ("model", "A planned price was taken back.", _RATE),
 }
 """Each kind of event: what its subject is, what happened, and the fields of its data."""
 
