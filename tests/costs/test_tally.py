@@ -15,9 +15,10 @@ from gpu_management.allocations.office import Admission, Office
 from gpu_management.costs import budgets, jobs, service
 from gpu_management.costs.admission import _exactly, admission
 from gpu_management.costs.budgets import Changes, Purse, Whose
+from gpu_management.costs.counting import scopes_of
 from gpu_management.costs.errors import BudgetExceeded
 from gpu_management.costs.models import BudgetAction, BudgetPeriod, BudgetScope, BudgetUnit
-from gpu_management.costs.tally import Tally, scopes_of
+from gpu_management.costs.tally import Tally
 from gpu_management.rates.service import Price, set_rate
 from tests.support.house import CLUSTER, T4, House, prepared_database
 from tests.support.principals import ADMIN

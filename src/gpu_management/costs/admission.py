@@ -13,9 +13,10 @@ from gpu_management.core.database import MICROS
 from gpu_management.costs import budgeting
 from gpu_management.costs.budgeting import OPEN_ENDED, Weighing
 from gpu_management.costs.budgets import Purse
+from gpu_management.costs.counting import Known, Sums, scopes_of
 from gpu_management.costs.errors import BudgetExceeded
 from gpu_management.costs.models import BudgetAction, BudgetUnit
-from gpu_management.costs.tally import Known, Snapshot, Sums, scopes_of
+from gpu_management.costs.tally import Snapshot
 
 _SECONDS_PER_HOUR = 3600
 
@@ -44,20 +45,16 @@ def _weigh(
         BudgetExceeded: a budget that refuses would be passed.
     """
     tally, now = purse.tally, request.now
-    snapshot = tally.snapshot(session, now=now)
-    newer = tally.since_then(session, snapshot, budgets, now=now)
-    doubtful = [
-        budget
-        for budget in budgets
-        if budget.id not in snapshot.sums or _most(budget, snapshot, newer, request).passes_it
-    ]
+    snapshot = tally.snapshot(session, budgets, now=now)
+    own = tally.newer(session, snapshot, budgets, now=now)
+    doubtful = [one for one in budgets if _most(one, snapshot, own, request).passes_it]
     if not doubtful:
         return None
-    exact = tally.count(session, doubtful, now=now)
+    present = tally.present(session, snapshot, doubtful, now=now)
     passed = [
-        _Verdict(budget, exact.sums[budget.id], weighing)
+        _Verdict(budget, present[budget.id], weighing)
         for budget in doubtful
-        if (weighing := _exactly(budget, exact.sums[budget.id], request)).passes_it
+        if (weighing := _exactly(budget, present[budget.id], request)).passes_it
     ]
     for verdict in sorted(passed, key=lambda one: one.weighing.left):
         if verdict.budget.action is BudgetAction.REFUSE:
@@ -69,16 +66,16 @@ def _weigh(
 
 
 def _most(
-    budget: Known, snapshot: Snapshot, newer: Mapping[int, Sums], request: Admission
+    budget: Known, snapshot: Snapshot, own: Mapping[int, Sums], request: Admission
 ) -> Weighing:
     """Weigh a request against the most that can have been spent and promised by now."""
-    then, since = snapshot.sums[budget.id], newer[budget.id]
+    then, mine = snapshot.sums[budget.id], own[budget.id]
     seconds = int((request.now - snapshot.at).total_seconds()) + 1
     grown = -(-then.growing * seconds // _SECONDS_PER_HOUR)
     return Weighing(
         amount=budget.amount,
-        spent=then.spent + since.spent,
-        promised=then.promised + since.promised + grown,
+        spent=then.spent,
+        promised=then.promised + mine.promised + grown,
         asked=_asked(budget, then, request),
     )
 

@@ -19,6 +19,7 @@ from gpu_management.core.paging import Listing, Page, list_rows
 from gpu_management.core.problems import FieldError, PreconditionFailed
 from gpu_management.costs import budgeting
 from gpu_management.costs.budgeting import Standing
+from gpu_management.costs.counting import Known, Sums
 from gpu_management.costs.errors import (
     BudgetExists,
     BudgetInvalid,
@@ -32,7 +33,7 @@ from gpu_management.costs.models import (
     BudgetScope,
     BudgetUnit,
 )
-from gpu_management.costs.tally import Known, Sums, Tally
+from gpu_management.costs.tally import Tally
 
 SORTS = {"scopeName": Budget.scope_name, "createdAt": Budget.created_at, "period": Budget.period}
 MOST_PCT = 1000

@@ -13,8 +13,9 @@ from gpu_management.core.clock import wire_time
 from gpu_management.costs import budgeting
 from gpu_management.costs.budgeting import RUN_RATE, Standing
 from gpu_management.costs.budgets import Purse
+from gpu_management.costs.counting import Known
 from gpu_management.costs.models import Budget, BudgetNotice, BudgetScope
-from gpu_management.costs.tally import Known, Snapshot
+from gpu_management.costs.tally import Snapshot
 from gpu_management.events import service as events
 
 _NOT_FOR_ALL = "*"
