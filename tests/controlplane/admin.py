@@ -14,7 +14,7 @@ from lightkube.resources.resource_v1 import ResourceClaim, ResourceSlice
 from tests.controlplane.plane import ControlPlane
 from tests.support.kube import Thing, gpu_slice, node
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 20.0
 
 
 def device_class(kind: str) -> Thing:

@@ -5,7 +5,6 @@ import ssl
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -105,21 +104,30 @@ class ControlPlane:
 
     def run_scheduler(self) -> None:
         """Let the real scheduler place pods and allocate claims, and kwok run them."""
-        config = f"--kubeconfig={self.kubeconfig()}"
-        local = "--bind-address=127.0.0.1"
-        leads = "--leader-elect=false"
-        self._start("kube-scheduler", config, leads, local, f"--secure-port={free_port()}")
-        self._start(
-            "kube-controller-manager",
-            config,
-            leads,
-            local,
-            f"--secure-port={free_port()}",
-            f"--controllers={_CONTROLLERS}",
-        )
-        self._start(
-            "kwok", config, "--manage-all-nodes=true", f"--server-address=127.0.0.1:{free_port()}"
-        )
+        common = (f"--kubeconfig={self.kubeconfig()}",)
+        kube = (*common, "--leader-elect=false", "--bind-address=127.0.0.1")
+        self._serve("kube-scheduler", "https", *kube, port="--secure-port={}")
+        controllers = f"--controllers={_CONTROLLERS}"
+        self._serve("kube-controller-manager", "https", *kube, controllers, port="--secure-port={}")
+        nodes = "--manage-all-nodes=true"
+        self._serve("kwok", "http", *common, nodes, port="--server-address=127.0.0.1:{}")
+
+    def _serve(self, name: str, scheme: str, *arguments: str, port: str) -> None:
+        """Start a program and wait for its health; again where somebody took its port."""
+        for is_last in (False, False, True):
+            number = free_port()
+            self._start(name, *arguments, port.format(number))
+            if self._answers(name, f"{scheme}://127.0.0.1:{number}/healthz"):
+                return
+            assert not is_last, (self.folder / f"{name}.log").read_text("utf-8", "replace")[-4000:]
+
+    def _answers(self, name: str, url: str) -> bool:
+        ends = time.monotonic() + READY_SECONDS
+        while self._running[name].poll() is None and time.monotonic() < ends:
+            if _is_fine(url):
+                return True
+            time.sleep(0.1)
+        return False
 
     def stop(self) -> None:
         """Kill everything that was started here: nothing of it is kept."""
@@ -144,17 +152,7 @@ class ControlPlane:
             self._running[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
 
     def _is_ready(self) -> bool:
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{self.url}/readyz", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=2, context=context) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return _is_fine(f"{self.url}/readyz", token=ADMIN_TOKEN)
 
     def _wait(self, name: str, is_ready: Callable[[], bool]) -> None:
         ends = time.monotonic() + READY_SECONDS
@@ -163,6 +161,21 @@ class ControlPlane:
                 log = (self.folder / f"{name}.log").read_text("utf-8", "replace")
                 raise AssertionError(f"{name} did not start:\n{log[-4000:]}")
             time.sleep(0.1)
+
+
+def _is_fine(url: str, *, token: str | None = None) -> bool:
+    """Say whether a program of ours answers 200; its certificate is its own."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    asked = urllib.request.Request(url, headers=headers)  # noqa: S310 - our own server
+    secure = context if url.startswith("https") else None
+    try:
+        with urllib.request.urlopen(asked, timeout=2, context=secure) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 @contextmanager
