@@ -1,5 +1,7 @@
 """The three defences against giving a GPU twice, each alone (DESIGN 3)."""
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,10 +12,12 @@ from gpu_management.allocations import service
 from gpu_management.allocations.models import Allocation, Hold, HoldKind, HoldSource
 from gpu_management.allocations.placer import Place, Placer
 from gpu_management.allocations.service import Outcome
+from gpu_management.devices import pools
 from gpu_management.devices import service as devices
 from gpu_management.devices.errors import StaleDecision
 from gpu_management.devices.models import Device, DeviceState
 from gpu_management.mig import service as mig
+from gpu_management.rates.service import Price, set_rate
 from tests.support.house import A100, CLUSTER, House, ask
 from tests.support.ledger import check_ledger
 from tests.support.principals import ADMIN
@@ -242,3 +246,39 @@ def test_who_asked_before_the_last_owner_left_starts_when_it_left(house: House) 
         check_ledger(session)
         first, second = session.scalars(select(Hold).order_by(Hold.id)).all()
         assert second.started_at == first.ended_at
+
+
+@pytest.mark.parametrize("wanted", [REQUESTS[0], REQUESTS[2]])
+def test_a_hold_keeps_the_pool_of_its_node_and_is_priced_in_it(
+    house: House, wanted: dict[str, Any]
+) -> None:
+    house.node(model=A100, layout=() if wanted else None)
+    with house.database.write() as session:
+        node = devices.find_node(session, CLUSTER, "n1")
+        node.revision = devices.lock(session, CLUSTER)
+        pools.move(session, node, "spot", now=house.now)
+        price = Price(A100, Decimal(3), node_pool="spot", profile_name=None)
+        set_rate(session, price, principal=ADMIN, now=house.now)
+        if wanted:
+            profile = Price(A100, Decimal(3), node_pool="spot", profile_name="3g.40gb")
+            set_rate(session, profile, principal=ADMIN, now=house.now)
+    made = house.request(**wanted)
+    (hold,) = _open_holds(house)
+    assert hold.node_pool == "spot"
+    assert made.cost_per_hour == Decimal(3)
+
+
+def test_a_hold_begins_when_the_one_before_it_on_that_device_ended(house: House) -> None:
+    house.node(gpus=2)
+    first, second = house.request(gpu_milli=600), house.request(gpu_milli=600)
+    house.clock.forward(seconds=90)
+    house.release(first.allocation_id)
+    house.clock.forward(seconds=-30)  # a replica with a slower clock
+    third, fourth = house.request(gpu_milli=600), house.request(gpu_milli=400)
+    began = {hold.allocation_id: hold.started_at for hold in _open_holds(house)}
+    late = first.requested_at + timedelta(seconds=90)
+    assert third.allocated_resource == first.allocated_resource
+    assert began[third.allocation_id] == late
+    assert fourth.allocated_resource in {first.allocated_resource, second.allocated_resource}
+    on_second = fourth.allocated_resource == second.allocated_resource
+    assert began[fourth.allocation_id] == (house.now if on_second else late)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from gpu_management.allocations.placer import Placer
 from gpu_management.allocations.view import eligible_nodes
+from gpu_management.core.trips import one_trip
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import DeviceState
 from gpu_management.mig import service as mig
@@ -102,3 +104,56 @@ def test_a_node_can_ever_serve_what_its_devices_memory_labels_and_mode_allow(
     assert nodes(use_mig=True) == ["n2"]
     assert nodes(node_selector=(("zone", "a"),)) == ["n1"]
     assert nodes(node_selector=(("zone", "b"),)) == []
+
+
+def _follow(house: House, placer: Placer) -> None:
+    with house.database.read() as session:
+        with one_trip(session):
+            news = placer.ask_news(session)
+        placer.follow(session, news)
+
+
+def _fresh(house: House) -> dict[str, Any]:
+    placer = Placer(CLUSTER)
+    with house.database.read() as session:
+        placer.refresh(session)
+    return view_of(placer)
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES.keys() - {"price"}))
+def test_who_follows_at_its_turn_sees_every_change(
+    house: House, watched: Placer, change: str
+) -> None:
+    CHANGES[change](house)
+    _follow(house, watched)
+    assert view_of(watched) == _fresh(house)
+
+
+def test_who_follows_sees_more_changes_than_a_few(house: House, watched: Placer) -> None:
+    for number in range(3, 40):
+        house.node(f"n{number}", gpus=1)
+    _follow(house, watched)
+    assert view_of(watched) == _fresh(house)
+    assert len(view_of(watched)["devices"]) == 41
+
+
+def test_an_old_answer_does_not_overwrite_what_was_learned_since(
+    house: House, watched: Placer
+) -> None:
+    house.request(gpu_milli=300)
+    with house.database.read() as session:
+        old = watched.ask_news(session)
+    house.request(gpu_milli=300)
+    _follow(house, watched)
+    with house.database.read() as session:
+        watched.follow(session, old)
+    assert view_of(watched) == _fresh(house)
+
+
+def test_an_answer_for_a_view_that_was_forgotten_is_no_view(house: House, watched: Placer) -> None:
+    house.request()
+    with house.database.read() as session:
+        news = watched.ask_news(session)
+        watched.forget()
+        watched.follow(session, news)
+    assert view_of(watched) == _fresh(house)
