@@ -1,19 +1,29 @@
 """Closed days say what the holds say, whatever happened and whenever they were closed."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import func, insert, select, update
 
+from gpu_management.allocations.corrections import Correction, correct
 from gpu_management.allocations.errors import GpuNotAvailable
+from gpu_management.allocations.models import Hold
+from gpu_management.costs import jobs
+from gpu_management.costs import service as costs
 from gpu_management.costs.grouping import Dimension
+from gpu_management.costs.models import Closing, DayCapacity, DayCost, HoldDay
 from gpu_management.devices import library
 from gpu_management.devices.models import DeviceState
-from gpu_management.rates.service import Price, set_rate
+from gpu_management.rates.pricing import SliceRule
+from gpu_management.rates.service import BookKeeper, Price, set_rate
 from tests.support.costs import answered, close_days, fleet_buckets, from_raw
 from tests.support.house import A100, H100, T4, House, prepared_database
 from tests.support.principals import ADMIN
@@ -122,3 +132,148 @@ def everything(house: House, since: datetime, until: datetime) -> list[int]:
     assert told + fleet.adjustment_micros == fleet.card_micros
     return [*total, fleet.used, fleet.idle, fleet.unattributed, fleet.free, fleet.unavailable,
             fleet.card_micros, fleet.free_micros, fleet.unavailable_micros]  # fmt: skip
+
+
+def spent_a_while(house: House, *, days: int = 3) -> str:
+    """Hold a GPU over some midnights; return the allocation."""
+    house.node(gpus=2)
+    made = house.request(team_id="ml")
+    house.clock.forward(days=days)
+    return made.allocation_id
+
+
+def the_hold(house: House, allocation_id: str) -> Hold:
+    with house.database.read() as session:
+        query = select(Hold).where(Hold.allocation_id == allocation_id).order_by(Hold.id.desc())
+        return session.scalars(query).first()  # type: ignore[return-value]
+
+
+def rows_of(house: House) -> int:
+    with house.database.read() as session:
+        tables = (HoldDay, DayCost, DayCapacity)
+        return sum(session.scalar(select(func.count()).select_from(one)) or 0 for one in tables)
+
+
+def agrees(house: House) -> bool:
+    """Say whether closed days tell the same as the holds alone."""
+    since = house.now - timedelta(days=30)
+    groups = (Dimension.DAY, Dimension.TEAM, Dimension.MODEL)
+    raw = from_raw(house, since, house.now, "day", "team_id", "model_id")
+    return answered(house, since, house.now, *groups) == raw
+
+
+def test_a_day_is_closed_ten_minutes_after_its_end(house: House) -> None:
+    spent_a_while(house, days=1)
+    house.clock.now = datetime(2026, 3, 4, 0, 9, 59, tzinfo=UTC)
+    close_days(house)
+    with house.database.read() as session:
+        assert session.scalars(select(Closing.closed_until)).one() == datetime(
+            2026, 3, 3, tzinfo=UTC
+        )
+    house.clock.forward(seconds=1)
+    assert close_days(house) == 1
+    assert agrees(house)
+
+
+def test_closing_again_or_by_another_replica_writes_nothing_more(house: House) -> None:
+    spent_a_while(house)
+    close_days(house)
+    before = rows_of(house)
+    with house.database.read() as session:
+        assert not jobs.has_days_to_close(session, house.desk, now=house.now)
+    house.restart()
+    assert close_days(house) == 0
+    assert rows_of(house) == before > 0
+
+
+def test_who_dies_before_the_commit_has_closed_nothing(house: House) -> None:
+    spent_a_while(house)
+    with suppress(ZeroDivisionError), house.database.write() as session:
+        assert jobs.close_days(session, house.desk, now=house.now) > 0
+        raise ZeroDivisionError
+    assert rows_of(house) == 0
+    assert agrees(house)
+    assert close_days(house) > 0
+    assert agrees(house)
+
+
+def test_a_correction_of_closed_days_counts_at_once_and_is_appended_later(house: House) -> None:
+    made = spent_a_while(house)
+    house.release(made)
+    house.clock.forward(days=1)
+    close_days(house)
+    wrong = the_hold(house, made)
+    with house.database.write() as session:
+        told = Correction("too long", ended_at=wrong.started_at + timedelta(hours=5))
+        correct(session, wrong.id, told, principal=ADMIN, now=house.now)
+    before = everything(house, wrong.started_at - timedelta(days=2), house.now)
+    assert agrees(house)
+    close_days(house)
+    assert agrees(house)
+    assert everything(house, wrong.started_at - timedelta(days=2), house.now) == before
+    with house.database.read() as session:
+        appended = session.scalars(select(DayCost).where(DayCost.is_correction)).all()
+    assert min(row.micros for row in appended) < 0
+    size = rows_of(house)
+    close_days(house)
+    assert rows_of(house) == size
+
+
+def test_a_hold_that_came_late_or_ended_earlier_than_thought_is_made_up_for(house: House) -> None:
+    made = spent_a_while(house)
+    close_days(house)
+    hold = the_hold(house, made)
+    late = house.now - timedelta(days=2)
+    with house.database.write() as session:
+        session.execute(update(Hold).where(Hold.id == hold.id).values(ended_at=late, open_key=None))
+        values = {"device_id": hold.device_id, "kind": "SHARE", "source": "observed", "milli": 100}
+        times = {"started_at": late, "ended_at": late + timedelta(hours=30)}
+        session.execute(insert(Hold).values(**values, **times))
+    assert agrees(house)
+    close_days(house)
+    assert agrees(house)
+
+
+@pytest.mark.parametrize("what", ["zone", "rule"])
+def test_another_zone_or_slice_rule_builds_every_day_again(house: House, what: str) -> None:
+    spent_a_while(house)
+    close_days(house)
+    zone = ZoneInfo("Asia/Seoul") if what == "zone" else house.desk.zone
+    rule = SliceRule.COMPUTE_SHARE if what == "rule" else SliceRule.DOMINANT_SHARE
+    house.keeper = BookKeeper(rule)
+    house.desk = costs.Desk("USD", zone, house.keeper)
+    assert agrees(house)
+    assert close_days(house) >= 3
+    assert agrees(house)
+    with house.database.read() as session:
+        row = session.get_one(Closing, 1)
+        assert (row.timezone, row.slice_rule) == (zone.key, rule.value)
+
+
+def test_the_counter_of_all_cost_never_falls_when_a_correction_gives_money_back(
+    house: House,
+) -> None:
+    made = spent_a_while(house)
+    house.release(made)
+    seen = [ever(house)]
+    for step in ("correct", "restart", "close", "restart", "wait"):
+        if step == "correct":
+            hold = the_hold(house, made)
+            with house.database.write() as session:
+                told = Correction("less", ended_at=hold.started_at + timedelta(hours=1))
+                correct(session, hold.id, told, principal=ADMIN, now=house.now)
+        elif step == "restart":
+            house.restart()
+        elif step == "close":
+            house.clock.forward(days=1)
+            close_days(house)
+        else:
+            house.clock.forward(hours=1)
+        seen.append(ever(house))
+    assert seen == sorted(seen)
+    assert seen[0] == seen[-1] > 0
+
+
+def ever(house: House) -> Decimal:
+    with house.database.read() as session:
+        return costs.total_ever(session, house.desk, now=house.now)
