@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.support import postgres
 
-from benchmarks import api, metering, placement
+from benchmarks import api, metering, mig, placement
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = "42-42" if options.quick else "42-51"
     placement.main(["--large", "--seeds", seeds, "--json", str(part)])
     figures["placement"] = json.loads(part.read_text())
+    part = options.json.with_name("mig.json")
+    mig.main([*(["--quick"] if options.quick else []), "--json", str(part)])
+    figures["mig"] = json.loads(part.read_text())
     options.json.write_text(json.dumps(figures, indent=1) + "\n")
     print(f"figures: {options.json}")
     return 0

@@ -10,6 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from gpu_management import __version__
 from gpu_management.allocations.office import Office
 from gpu_management.allocations.routes import router as allocations
+from gpu_management.allocations.slice_claims import claims_of
 from gpu_management.api import actuator, errors, openapi, pages
 from gpu_management.api.limits import BodyLimit, RateLimit
 from gpu_management.api.middleware import ContextPath, Head, Observe
@@ -31,6 +32,7 @@ from gpu_management.devices.pools import WELL_KNOWN_LABELS
 from gpu_management.devices.routes import router as devices
 from gpu_management.events.routes import router as events
 from gpu_management.events.stream import Broadcaster
+from gpu_management.mig.plan_routes import router as mig_plans
 from gpu_management.mig.routes import router as mig
 from gpu_management.overview.board import Board
 from gpu_management.overview.routes import router as overview
@@ -94,6 +96,7 @@ def create_app(parts: Parts) -> FastAPI:
         overview,
         devices,
         mig,
+        mig_plans,
         slices,
         allocations,
         costs,
@@ -130,6 +133,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.desk = parts.desk
     app.state.purse = parts.purse or purse_of(parts.runtime, parts.desk)
     app.state.currency = parts.desk.currency
+    app.state.slice_claims = claims_of
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
     app.state.board = Board(parts.runtime.cluster_name, parts.desk, parts.cache)

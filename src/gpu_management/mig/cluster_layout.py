@@ -37,12 +37,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A MIG GPU and what stands on it; no item overlaps another."""
+    """A MIG GPU and what stands on it; no item overlaps another.
+
+    On a `frozen` one nothing is created, destroyed or moved, but its free instances serve.
+    """
 
     id: str
     node: str
     geometry: Geometry
     items: tuple[Item, ...]
+    frozen: bool = False
 
     @property
     def places(self) -> list[Placement]:

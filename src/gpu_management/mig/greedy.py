@@ -72,7 +72,8 @@ class _Yard:
 
     def _way(self, index: int, name: str) -> _Way | None:
         if (index, name) not in self._ways:
-            kind = self._gpus[index].geometry.find(name)
+            gpu = self._gpus[index]
+            kind = None if gpu.frozen else gpu.geometry.find(name)
             ways = self._work_out(index, kind) if kind else iter(())
             self._ways[index, name] = min(ways, default=None)
         return self._ways[index, name]
@@ -128,6 +129,7 @@ class _Yard:
             (*spot, index)
             for index, gpu in enumerate(self._gpus)
             if gpu.geometry is geometry
+            and not gpu.frozen
             and (spot := self._spot(index, kind, kept if index == source else 0)) is not None
         ]
         if not found:

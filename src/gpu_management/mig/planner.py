@@ -22,6 +22,7 @@ DEFAULT_LIMIT_S: Final = 30.0
 """Seconds a plan may take, unless somebody says otherwise."""
 _ORDERS: Final = 16
 _LEAST_BALANCE_S: Final = 0.5
+_CURVE_S: Final = 2.0  # for each point of the curve
 _GREEDY_SHARE: Final = 0.2  # of the time, kept for a plan without the solver
 
 
@@ -58,33 +59,40 @@ class Plan:
         }
 
 
-def plan(situation: Situation, *, limit_s: float = DEFAULT_LIMIT_S) -> Plan:
-    """Return the best plan found within about `limit_s` seconds."""
+def plan(
+    situation: Situation, *, limit_s: float = DEFAULT_LIMIT_S, cost_limit: float | None = None
+) -> Plan:
+    """Return the best plan found within about `limit_s` seconds whose moves cost `cost_limit`."""
     started = monotonic()
     deadline = started + limit_s
-    found: list[list[Step]] = [[]]
-    solver = Solver(build(situation), deadline=started + limit_s * (1 - _GREEDY_SHARE))
+    model = build(situation, cost_limit=cost_limit)
+    solver = Solver(model, deadline=started + limit_s * (1 - _GREEDY_SHARE))
     solved = solver.solve()
+    found: list[list[Step]] = [[]]
     if solved.chosen is not None:
-        found += _ordered(solver.model, solved.chosen, deadline)
+        found += _ordered(model, solved.chosen, deadline)
     if solved.proved and found[1:]:
         spent = monotonic() - started
         solver.deadline = min(deadline, monotonic() + max(spent, _LEAST_BALANCE_S))
-        balanced = solver.balance(loads(solver.model))
-        found += _ordered(solver.model, balanced or {}, deadline)
-    if not (solved.proved and found[1:]):
-        found.append(greedy_plan(situation, deadline=deadline))
-        found += _without_chains(situation, deadline)
+        found += _ordered(model, solver.balance(loads(model)) or {}, deadline)
+    else:
+        found += _makeshift(situation, deadline, cost_limit)
     best = min(found, key=lambda steps: value_of(situation, steps).as_tuple())
-    value = value_of(situation, best)
-    reached = value.as_tuple()[:4] == (
-        solved.bound.unserved_slices,
-        solved.bound.restarts,
-        round(solved.bound.move_cost, 6),
-        solved.bound.gpus_touched,
-    )
+    value, bound = value_of(situation, best), solved.bound
+    reached = value.as_tuple()[:4] == bound.as_tuple()
     took_ms = (monotonic() - started) * 1000
-    return Plan(situation, best, value, solved.bound, solved.proved and reached, took_ms)
+    return Plan(situation, best, value, bound, solved.proved and reached, took_ms)
+
+
+def cost_curve(situation: Situation, found: Plan, *, points: int = 5) -> list[tuple[float, float]]:
+    """Return pairs of cost allowed and slices that stay unserved at best, up to the plan's own."""
+    full = found.value.move_cost
+    allowed = [round(full * number / points, 2) for number in range(points)] if full else []
+    curve = []
+    for cost in allowed:
+        solver = Solver(build(situation, cost_limit=cost), deadline=monotonic() + _CURVE_S)
+        curve.append((cost, solver.least_unserved()))
+    return [*curve, (full, found.value.unserved_slices)]
 
 
 def loads(model: Model) -> list[Mapping[int, float]]:
@@ -135,13 +143,19 @@ def _ordered(model: Model, chosen: Mapping[int, int], deadline: float) -> list[l
     return by_value[:1]
 
 
-def _without_chains(situation: Situation, deadline: float) -> list[list[Step]]:
-    """Return a plan that moves only to places that are free now: each order of it works."""
-    if monotonic() >= deadline:
-        return []
-    solver = Solver(build(situation, only_free_places=True), deadline=deadline)
-    chosen = solver.solve().chosen
-    return _ordered(solver.model, chosen, deadline) if chosen is not None else []
+def _makeshift(situation: Situation, deadline: float, cost_limit: float | None) -> list[list[Step]]:
+    """Return plans for when the best was not found or has no order: greedy, and without chains.
+
+    Moves to places that are free now can be carried out in any order.
+    """
+    found = [greedy_plan(situation, deadline=deadline)]
+    if monotonic() < deadline:
+        model = build(situation, only_free_places=True, cost_limit=cost_limit)
+        chosen = Solver(model, deadline=deadline).solve().chosen
+        found += _ordered(model, chosen, deadline) if chosen is not None else []
+    if cost_limit is None:
+        return found
+    return [each for each in found if value_of(situation, each).move_cost <= cost_limit]
 
 
 def _plain(value: float) -> float:

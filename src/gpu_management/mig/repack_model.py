@@ -71,10 +71,13 @@ class Model:
         return dict.fromkeys(self.touched.values(), 1.0)
 
 
-def build(situation: Situation, *, only_free_places: bool = False) -> Model:
+def build(
+    situation: Situation, *, only_free_places: bool = False, cost_limit: float | None = None
+) -> Model:
     """Return the program of `situation`; `only_free_places` lets nothing land where something left.
 
-    That restriction costs slices, but each of its plans can be carried out in any order.
+    That restriction costs slices, but each of its plans can be carried out in any order. The moves
+    cost at most `cost_limit` together.
     """
     model = Model(situation)
     wanted = {name for name, count in situation.demand.items() if count}
@@ -82,15 +85,19 @@ def build(situation: Situation, *, only_free_places: bool = False) -> Model:
     for index, gpu in enumerate(situation.gpus):
         names = {p.name for p in gpu.geometry.profiles if p.name in wanted}
         kinds = [gpu.geometry.profile(n) for n in sorted(names | moving.get(gpu.geometry, set()))]
-        if kinds:
+        if kinds and not gpu.frozen:
             _add_gpu(model, index, gpu, kinds, only_free_places=only_free_places)
     _add_balance(model)
+    if cost_limit is not None:
+        model.row(model.move_cost().items(), -INFINITE, cost_limit)
     return model
 
 
 def _moving(situation: Situation) -> dict[Geometry, set[str]]:
     moving: dict[Geometry, set[str]] = {}
     for gpu in situation.gpus:
+        if gpu.frozen:
+            continue
         moving.setdefault(gpu.geometry, set()).update(i.profile for i in gpu.items if i.movable)
     return moving
 

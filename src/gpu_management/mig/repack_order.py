@@ -156,7 +156,7 @@ class _Yard:
     def _spare_start(self, leaver: _Leaver, index: int, op: Op) -> int | None:
         """Return a legal start that no one else waits for, except, for a restart, its own place."""
         source, gpu = self.situation.gpus[leaver.gpu], self.situation.gpus[index]
-        if gpu.geometry is not source.geometry:
+        if gpu.frozen or gpu.geometry is not source.geometry:
             return None
         kind = gpu.geometry.profile(leaver.item.profile)
         key = gpu.geometry, kind.name

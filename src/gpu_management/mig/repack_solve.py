@@ -22,6 +22,10 @@ class Bound:
     move_cost: float
     gpus_touched: float
 
+    def as_tuple(self) -> tuple[float, ...]:
+        """Return the figures in the order in which plans are compared."""
+        return self.unserved_slices, self.restarts, round(self.move_cost, 6), self.gpus_touched
+
 
 @dataclass(frozen=True, slots=True)
 class Solved:
@@ -58,6 +62,10 @@ class Solver:
             self._keep(costs)
         bound = Bound(bounds[0], 0, bounds[1], bounds[2])
         return Solved(self._chosen(), bound, proved=proved)
+
+    def least_unserved(self) -> float:
+        """Return the slices that stay unserved at least, as far as is known at the deadline."""
+        return self._minimize(*self.model.unserved())[0]
 
     def balance(self, loads: Sequence[Mapping[int, float]]) -> Mapping[int, int] | None:
         """Return columns as good whose greatest of `loads` is small; after a proved `solve`."""
