@@ -108,13 +108,13 @@ def test_no_plan_at_all_beats_one_that_is_called_optimal(
 
 
 @settings(max_examples=60, deadline=None)
-@given(cases())
+@given(cases(), st.booleans())
 def test_the_plan_without_a_solver_is_legal_too(
-    case: tuple[dict[str, Any], dict[str, int]],
+    case: tuple[dict[str, Any], dict[str, int]], few_moves: bool
 ) -> None:
     state, demand = case
     situation = situation_of(state, demand)
-    steps = greedy_plan(situation)
+    steps = greedy_plan(situation, few_moves=few_moves)
     out = {
         "steps": [as_document(situation, step) for step in steps],
         "unserved": unserved(situation, steps),
@@ -147,14 +147,15 @@ def test_a_large_published_case_is_solved_to_its_recorded_optimum(name: str) -> 
     check(name, limit_s=120)
 
 
-def test_when_time_is_short_the_plan_is_legal_and_its_bound_honest() -> None:
-    name = "plan-64-inference-2"
+@pytest.mark.parametrize("name", ["plan-64-training-3", *LARGE])
+def test_when_time_is_short_the_plan_is_legal_and_no_worse_than_a_simple_one(name: str) -> None:
     state = json.loads(data_file(f"{name}.state.json").read_bytes())
     demand = json.loads(data_file(f"{name}.demand.json").read_bytes())["demand"]
+    recorded = json.loads(data_file("plan-optima.json").read_bytes())[name]
     found = plan(situation_of(state, demand), limit_s=0.001)
-    judge_plan(state, demand, found.as_document())
+    value, _ = judge_plan(state, demand, found.as_document())
     assert not found.optimal
-    assert found.value.unserved_slices <= 46
+    assert value <= tuple(recorded["greedy-evict"][:4])
 
 
 def one_gpu(*instances: dict[str, Any], geometry: str = A30, name: str = "g0") -> dict[str, Any]:

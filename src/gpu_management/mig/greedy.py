@@ -6,11 +6,10 @@ instances can be moved away to units that are empty.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from time import monotonic
 from typing import NamedTuple
 
 from gpu_management.mig.cluster_layout import Item, Situation, fresh_ids
-from gpu_management.mig.geometry import Placement, Profile
+from gpu_management.mig.geometry import Geometry, Placement, Profile
 from gpu_management.mig.layout import can_add
 from gpu_management.mig.plan_steps import Op, Step
 
@@ -18,20 +17,22 @@ from gpu_management.mig.plan_steps import Op, Step
 class _Way(NamedTuple):
     """How a profile may be placed on one GPU; the least is the best."""
 
-    cost: float
-    moves: int
+    dearness: tuple[float, float]
     units_left: int
     start: int
 
 
-def greedy_plan(situation: Situation, *, deadline: float = float("inf")) -> list[Step]:
-    """Return legal steps that serve what a simple rule can serve until `deadline` (monotonic)."""
-    yard = _Yard(situation)
+def greedy_plan(situation: Situation, *, few_moves: bool = False) -> list[Step]:
+    """Return legal steps that serve what a simple rule can serve.
+
+    The cheapest way to make room is taken, or with `few_moves` the one of the fewest moves.
+    """
+    yard = _Yard(situation, few_moves=few_moves)
     asked = situation.demand.items()
     missing = {name: count - yard.keep_spare(name, count) for name, count in asked}
     for name in sorted(missing, key=lambda each: (-yard.size(each), each)):
         for _ in range(missing[name]):
-            if monotonic() > deadline or not yard.serve(name):
+            if not yard.serve(name):
                 break
     return yard.steps
 
@@ -39,13 +40,14 @@ def greedy_plan(situation: Situation, *, deadline: float = float("inf")) -> list
 class _Yard:
     """The fleet while it is filled."""
 
-    def __init__(self, situation: Situation) -> None:
+    def __init__(self, situation: Situation, *, few_moves: bool) -> None:
+        self._few_moves = few_moves
         self._gpus = situation.gpus
         self._ids = fresh_ids(situation)
         self._standing = [{item.id: item for item in gpu.items} for gpu in self._gpus]
         self._fixed = {i.id for gpu in self._gpus for i in gpu.items if i.running and not i.movable}
         self._ways: dict[tuple[int, str], _Way | None] = {}
-        self._spots: dict[tuple[int, str], tuple[int, int] | None] = {}
+        self._spots: dict[tuple[Geometry, str], dict[int, tuple[int, int]]] = {}
         self.steps: list[Step] = []
 
     def size(self, name: str) -> int:
@@ -89,7 +91,9 @@ class _Yard:
                 used = sum(gpu.geometry.profile(item.profile).size for item in left)
                 units_left = gpu.geometry.placement_units - used - kind.size
                 moving = [item for item in in_way if item.running]
-                yield _Way(sum(i.move_cost for i in moving), len(moving), units_left, start)
+                cost, count = sum(i.move_cost for i in moving), float(len(moving))
+                dearness = (count, cost) if self._few_moves else (cost, count)
+                yield _Way(dearness, units_left, start)
 
     def _overlapping(self, index: int, bits: int) -> list[Item]:
         profile = self._gpus[index].geometry.profile
@@ -101,6 +105,8 @@ class _Yard:
         kind = self._gpus[index].geometry.profile(name)
         bits, steps = kind.bits(way.start), list[Step]()
         in_way = self._overlapping(index, bits)
+        if any(i.running and self._away(index, i, bits) is None for i in in_way):
+            return False
         for item in sorted((i for i in in_way if i.running), key=lambda i: -self.size(i.profile)):
             step = self._away(index, item, bits)
             if step is None:
@@ -123,28 +129,35 @@ class _Yard:
 
     def _away(self, source: int, item: Item, kept: int) -> Step | None:
         """Return the move of an instance to where the fewest units stay free."""
-        geometry = self._gpus[source].geometry
-        kind = geometry.profile(item.profile)
+        kind = self._gpus[source].geometry.profile(item.profile)
         found = [
-            (*spot, index)
-            for index, gpu in enumerate(self._gpus)
-            if gpu.geometry is geometry
-            and not gpu.frozen
-            and (spot := self._spot(index, kind, kept if index == source else 0)) is not None
+            (*spot, index) for index, spot in self._open(source, kind).items() if index != source
         ]
+        here = self._empty_start(source, kind, kept)
+        if here is not None:
+            found.append((*here, source))
         if not found:
             return None
         _, start, index = min(found)
         return Step(Op.MOVE, item, index, start, source)
 
-    def _spot(self, index: int, kind: Profile, kept: int) -> tuple[int, int] | None:
-        """Return the units left free and the start where a profile has empty units."""
-        if kept:
-            return self._empty_start(index, kind, kept)
-        key = index, kind.name
-        if key not in self._spots:
-            self._spots[key] = self._empty_start(index, kind, 0)
-        return self._spots[key]
+    def _open(self, source: int, kind: Profile) -> dict[int, tuple[int, int]]:
+        """Return where a profile has empty units: by GPU, the units left free and the start."""
+        geometry = self._gpus[source].geometry
+        known = self._spots.get((geometry, kind.name))
+        if known is None:
+            known = self._spots[geometry, kind.name] = {}
+            for index, gpu in enumerate(self._gpus):
+                if gpu.geometry is geometry and not gpu.frozen:
+                    self._note_spot(known, index, kind)
+        return known
+
+    def _note_spot(self, known: dict[int, tuple[int, int]], index: int, kind: Profile) -> None:
+        spot = self._empty_start(index, kind, 0)
+        if spot is None:
+            known.pop(index, None)
+        else:
+            known[index] = spot
 
     def _empty_start(self, index: int, kind: Profile, kept: int) -> tuple[int, int] | None:
         gpu, taken = self._gpus[index], kept
@@ -163,7 +176,9 @@ class _Yard:
             del self._standing[index][name]
         else:
             self._standing[index][name] = item
-        names = [kind.name for kind in self._gpus[index].geometry.profiles]
-        for profile in names:
-            self._ways.pop((index, profile), None)
-            self._spots.pop((index, profile), None)
+        geometry = self._gpus[index].geometry
+        for kind in geometry.profiles:
+            self._ways.pop((index, kind.name), None)
+            known = self._spots.get((geometry, kind.name))
+            if known is not None and not self._gpus[index].frozen:
+                self._note_spot(known, index, kind)

@@ -148,7 +148,7 @@ def _makeshift(situation: Situation, deadline: float, cost_limit: float | None) 
 
     Moves to places that are free now can be carried out in any order.
     """
-    found = [greedy_plan(situation, deadline=deadline)]
+    found = [greedy_plan(situation, few_moves=few) for few in (False, True)]
     if monotonic() < deadline:
         model = build(situation, only_free_places=True, cost_limit=cost_limit)
         chosen = Solver(model, deadline=deadline).solve().chosen
