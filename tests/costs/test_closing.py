@@ -49,8 +49,8 @@ class Life:
             *self.house.node("n3", gpus=1, model=A100, layout=[]),
         ]
         with self.house.database.write() as session:
-            facts = {"model_id": "own", "model_name": "Own", "manufacturer": "Us"}
-            facts |= {"memory_gb": 16, "memory_mib": None, "tdp_watts": None}
+            facts: dict[str, Any] = {"model_id": "own", "model_name": "Own"}
+            facts |= {"manufacturer": "Us", "memory_gb": 16, "memory_mib": None, "tdp_watts": None}
             library.add_model(session, {**facts, "architecture": None})
         self.devices += self.house.node("n4", gpus=1, model="own")
         self.held: list[str] = []

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gpu_management.cli import text
+from gpu_management.cli import ledger, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.paths import COST, OWN_COST
 from gpu_management.cli.shell import Shell, command, group
@@ -23,6 +23,11 @@ def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     cost = group("cost", "What was spent.", inside=app)
     command(cost, "analysis", watchable=True)(analysis)
+    command(cost, "by")(ledger.cost_by)
+    command(cost, "buckets")(ledger.buckets)
+    command(cost, "gpu")(ledger.gpu)
+    command(cost, "allocation")(ledger.allocation)
+    command(cost, "correct")(ledger.correct)
 
 
 def analysis(
