@@ -30,6 +30,7 @@ KINDS: Final = {
     ),
     "allocation.extended": ("allocation", "It may run longer.", _ALLOCATION),
     "allocation.enforced": ("allocation", "The cluster reserves its GPUs.", _ALLOCATION),
+    "allocation.observed": ("allocation", "A pod got GPUs without us.", _ALLOCATION),
     "allocation.bound": ("allocation", "Other pods use it than before, or none.", _ALLOCATION),
     "allocation.releasing": ("allocation", "It ends when its pods have.", _ALLOCATION),
     "allocation.released": ("allocation", "Its GPUs are free again.", _ALLOCATION),

@@ -6,11 +6,15 @@ from typing import Any
 
 from gpu_management.allocations.enforcement import EnforcementMode, Rules
 from gpu_management.allocations.models import Allocation
-from gpu_management.cluster.claims import claim_name
+from gpu_management.cluster.claims import claim_name, read_claim
 from gpu_management.cluster.inventory import read_inventory
 from gpu_management.cluster.memory import MemoryCluster
 from gpu_management.cluster.mirror import Health
+from gpu_management.cluster.pods import read_pod
 from gpu_management.cluster.protocol import Cluster, Json, Kind, ObjectGone
+from gpu_management.cluster.slices import read_pools
+from gpu_management.cluster.usage import read_usage
+from gpu_management.controller import observed
 from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.inventory import Known, reconcile
 from tests.support.house import CLUSTER, House
@@ -77,6 +81,15 @@ class Yard:
         """Let the controller work, some time later."""
         self.house.clock.forward(seconds=after_seconds)
         return self.enforcer.run(self.house.now)
+
+    def observe(self) -> set[str]:
+        """Let the ledger follow what pods use without us."""
+        used = read_usage(
+            [read_pod(thing) for thing in self.mirror.objects(Kind.POD)],
+            [read_claim(thing) for thing in self.mirror.objects(Kind.CLAIM)],
+            [d for pool in read_pools(self.mirror.objects(Kind.SLICE)) for d in pool.devices],
+        )
+        return observed.follow(self.house.database, CLUSTER, used, now=self.house.now)
 
     def claim(self, allocation_id: str, namespace: str = "ml") -> Json | None:
         """Return the claim of an allocation, or None."""

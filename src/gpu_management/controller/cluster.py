@@ -8,12 +8,16 @@ from prometheus_client import Gauge
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.enforcement import EnforcementMode
+from gpu_management.cluster.claims import read_claim
 from gpu_management.cluster.inventory import FoundNode, read_inventory
 from gpu_management.cluster.mirror import Health, Mirror
 from gpu_management.cluster.models import ClusterLink
+from gpu_management.cluster.pods import read_pod
 from gpu_management.cluster.protocol import Cluster, Kind
+from gpu_management.cluster.slices import read_pools
 from gpu_management.cluster.trim import TRIMS
-from gpu_management.controller import inventory
+from gpu_management.cluster.usage import read_usage
+from gpu_management.controller import inventory, observed
 from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.loops import Job
 from gpu_management.core.clock import Clock
@@ -66,6 +70,8 @@ class ClusterDesk:
         self._known = inventory.Known(pool_labels=terms.pool_labels)
         self._is_started = False
         self._seen = -1
+        self._observed = -1
+        self._refused: set[str] = set()
         self._told: tuple[datetime, Health] | None = None
 
     def jobs(self) -> list[Job]:
@@ -85,6 +91,7 @@ class ClusterDesk:
         health = self._mirror.health()
         if health.is_synced and health.stale_since is None:
             self._follow(now)
+            self._observe(now)
         self._tell(health, now)
 
     def enforce(self, now: datetime) -> None:
@@ -108,6 +115,20 @@ class ClusterDesk:
         if count:
             log.info("GPU inventory follows the cluster: %d nodes changed", count)
             self._note(found)
+
+    def _observe(self, now: datetime) -> None:
+        edition = self._mirror.edition(*_KINDS)
+        if edition == self._observed and not self._refused:
+            return
+        used = read_usage(
+            [read_pod(thing) for thing in self._mirror.objects(Kind.POD)],
+            [read_claim(thing) for thing in self._mirror.objects(Kind.CLAIM)],
+            [d for pool in read_pools(self._mirror.objects(Kind.SLICE)) for d in pool.devices],
+        )
+        refused = observed.follow(self._database, self._terms.cluster_name, used, now=now)
+        if self._refused - refused:
+            self._enforcer.check_all(now)
+        self._observed, self._refused = edition, refused
 
     def _note(self, found: Sequence[FoundNode]) -> None:
         notes = {node.name: node.note for node in found if node.note}

@@ -69,6 +69,19 @@ class Enforcer:
             if is_away or len(results) < AT_ONCE:
                 return done
 
+    def check_all(self, now: datetime) -> None:
+        """Look at every claim again: something that stood in the way of one is gone."""
+        with self._database.write() as session:
+            session.execute(
+                update(ClaimIntent)
+                .where(
+                    ClaimIntent.cluster_name == self._cluster_name,
+                    ClaimIntent.gone_at.is_(None),
+                    ClaimIntent.due_at.is_(None),
+                )
+                .values(due_at=now)
+            )
+
     def _act(self, now: datetime) -> tuple[list[tuple[Work, Result]], bool]:
         with self._database.read() as session:
             due = (

@@ -1,0 +1,164 @@
+"""Keep observed holds in step: they begin when a pod has a GPU without us, and end with it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gpu_management.allocations import ending, enforcement, observing
+from gpu_management.allocations.models import Allocation, Hold, Phase
+from gpu_management.allocations.observing import Seen, SeenPart
+from gpu_management.cluster.labels import read_gpu_labels
+from gpu_management.cluster.usage import Usage, UsedPart
+from gpu_management.core.database import Database
+from gpu_management.core.logs import get_logger
+from gpu_management.devices import service as devices
+from gpu_management.devices.errors import StaleDecision
+from gpu_management.devices.models import Device, DeviceState, Node
+from gpu_management.mig import service as mig
+from gpu_management.mig.models import MigInstance
+
+log = get_logger(__name__)
+
+TAKEN = "TakenByOthers"
+"""Reason of an allocation whose card a pod of somebody else uses."""
+
+
+def follow(
+    database: Database, cluster_name: str, used: Sequence[Usage], *, now: datetime
+) -> set[str]:
+    """Write what began and what ended; return the uids that could not be entered."""
+    with database.read() as session:
+        known = {row.pod_uid for row in observing.open_ones(session, cluster_name)}
+        ours = _managed(session, cluster_name)
+    wanted = {usage.uid: usage for usage in used if not _is_bound(usage, ours)}
+    _end(database, cluster_name, wanted.keys(), known, now=now)
+    refused = set()
+    for uid, usage in wanted.items():
+        if uid not in known and not _begin(database, cluster_name, usage, now=now):
+            refused.add(uid)
+    return refused
+
+
+def _managed(session: Session, cluster_name: str) -> set[tuple[str, str]]:
+    query = select(Allocation.allocation_id, Allocation.namespace, Allocation.pod_name).where(
+        Allocation.cluster_name == cluster_name,
+        Allocation.phase == Phase.ALLOCATED,
+        Allocation.claim_name.is_(None),
+        Allocation.requested_by != observing.OBSERVER,
+    )
+    rows = session.execute(query).all()
+    return {(r.namespace, r.pod_name) for r in rows} | {("", r.allocation_id) for r in rows}
+
+
+def _is_bound(usage: Usage, ours: set[tuple[str, str]]) -> bool:
+    """Say whether a pod without a claim is one that an allocation was made for."""
+    names = {(usage.namespace, usage.pod_name), ("", usage.allocation_id or "")}
+    return usage.is_guess and not names.isdisjoint(ours)
+
+
+def _end(
+    database: Database,
+    cluster_name: str,
+    wanted: Iterable[str],
+    known: set[str | None],
+    *,
+    now: datetime,
+) -> None:
+    gone = known - set(wanted)
+    if not gone:
+        return
+    with database.write() as session:
+        revision = devices.lock(session, cluster_name)
+        for row in observing.open_ones(session, cluster_name):
+            if row.pod_uid in gone:
+                ending.end(session, row, reason="pod ended", revision=revision, now=now)
+
+
+def _begin(database: Database, cluster_name: str, usage: Usage, *, now: datetime) -> bool:
+    try:
+        with database.write() as session:
+            devices.lock(session, cluster_name)
+            query = select(Node).where(
+                Node.cluster_name == cluster_name, Node.node_name == usage.node
+            )
+            node = session.scalars(query).one_or_none()
+            parts = None if node is None else _parts(session, node, usage, now=now)
+            if node is None or parts is None:
+                return False
+            observing.begin(session, node, _seen(usage), parts, now=now)
+    except StaleDecision as taken:
+        log.warning("GPU use of %s/%s: %s", usage.namespace, usage.pod_name, taken)
+        return False
+    return True
+
+
+def _seen(usage: Usage) -> Seen:
+    owner = f" of {usage.owner_kind} {usage.owner_name}" if usage.owner_name else ""
+    how = "which GPUs is assumed" if usage.is_guess else "by a claim of its own"
+    message = f"pod {usage.pod_name}{owner} got it from the cluster, {how}"
+    return Seen(usage.uid, usage.namespace, usage.pod_name, usage.team, usage.owner_kind, message)
+
+
+def _parts(session: Session, node: Node, usage: Usage, *, now: datetime) -> list[SeenPart] | None:
+    """Return the devices in use; None where one cannot be entered now."""
+    query = select(Device).where(Device.node_id == node.id, Device.live_id.is_not(None))
+    cards = list(session.scalars(query.order_by(Device.device_index)))
+    told = read_gpu_labels(node.labels)
+    milli = 1000 // (told.replicas if told else 1)
+    found: list[SeenPart] = []
+    for part in usage.parts:
+        chosen = _choose(session, cards, part, found, milli)
+        if chosen is None:
+            _tell_holder(session, cards, part, usage, now=now)
+            return None
+        found.append(chosen)
+    return found
+
+
+def _choose(
+    session: Session, cards: Sequence[Device], part: UsedPart, found: list[SeenPart], milli: int
+) -> SeenPart | None:
+    for card in cards:
+        if part.uuid not in {None, card.uuid} or card.state is not DeviceState.READY:
+            continue
+        if part.profile is not None:
+            instance = _instance(session, card, part, found)
+            if instance is not None:
+                return SeenPart(card, instance, instance.milli)
+        elif not card.mig_enabled:
+            size = milli if part.uuid is None else 1000
+            taken = sum(p.milli for p in found if p.device is card)
+            if card.held_milli + taken + size <= 1000:  # noqa: PLR2004 - thousandths of a card
+                return SeenPart(card, None, size)
+    return None
+
+
+def _instance(
+    session: Session, card: Device, part: UsedPart, found: list[SeenPart]
+) -> MigInstance | None:
+    taken = {p.instance.id for p in found if p.instance is not None}
+    for instance in mig.instances_of(session, card.id):
+        is_it = instance.profile_name == part.profile
+        is_there = part.start in {None, instance.placement_start}
+        if is_it and is_there and not instance.held and instance.id not in taken:
+            return instance
+    return None
+
+
+def _tell_holder(
+    session: Session, cards: Sequence[Device], part: UsedPart, usage: Usage, *, now: datetime
+) -> None:
+    """Mark the allocation whose card somebody else uses."""
+    card = next((card for card in cards if part.uuid and card.uuid == part.uuid), None)
+    if card is None:
+        return
+    query = (
+        select(Allocation)
+        .join(Hold, Hold.allocation_id == Allocation.allocation_id)
+        .where(Hold.device_id == card.id, Hold.ended_at.is_(None))
+    )
+    message = f"{card.device_id} is used by pod {usage.pod_name} of namespace {usage.namespace}"
+    for holder in session.scalars(query):
+        enforcement.hindered(holder, reason=TAKEN, message=message, now=now)
