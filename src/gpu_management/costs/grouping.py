@@ -118,15 +118,16 @@ class Parts:
 
 def parts_of(terms: Terms, state: Closed | None, since: datetime, until: datetime) -> Parts:
     """Return which part of a window is read from closed days."""
+    whole = [(since, until)] if since < until else []
     if state is None:
-        return Parts(None, None, [(since, until)])
+        return Parts(None, None, whole)
     first = since.astimezone(terms.zone).date()
     if day_start(first, terms.zone) < since:
         first += timedelta(days=1)
     last = min(until, state.until).astimezone(terms.zone).date()
     opens, closes = day_start(first, terms.zone), day_start(last, terms.zone)
     if opens >= closes:
-        return Parts(None, None, [(since, until)])
+        return Parts(None, None, whole)
     raw = [(since, opens), (closes, until)]
     return Parts(first, last, [span for span in raw if span[0] < span[1]])
 

@@ -37,7 +37,9 @@ def device_ledger(
     """
     device = _newest(session, device_id)
     same = list(session.scalars(select(Device.id).where(Device.device_id == device_id)))
-    days = queries.days_between(window.since, window.until, desk.zone)
+    # At the very start of a day its window is empty, and still belongs to that day.
+    until = max(window.until, window.since + timedelta(seconds=1))
+    days = queries.days_between(window.since, until, desk.zone)
     around = day_start(days[0], desk.zone), next_day(days[-1], desk.zone)
     holds = queries.holds_within(session, *around, devices=same)
     states = queries.states_within(session, *around, devices=same)
