@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.support import postgres
 
-from benchmarks import api, metering, mig, placement
+from benchmarks import api, costs, metering, mig, placement
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     api.print_table(figures["api"])
     figures["metering"] = metering.measure(metering.ROWS[:2] if options.quick else metering.ROWS)
     metering.print_table(figures["metering"])
+    sizes = costs.SIZES[:2] if options.quick else costs.SIZES
+    figures["costs"] = costs.measure(sizes, with_postgres=not options.quick)
+    costs.print_table(figures["costs"])
     part = options.json.with_name("placement.json")
     seeds = "42-42" if options.quick else "42-51"
     placement.main(["--large", "--seeds", seeds, "--json", str(part)])
