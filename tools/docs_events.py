@@ -54,11 +54,12 @@ KINDS: Final = {
         "A month was closed for ever.",
         "month total currency lines fingerprint",
     ),
-    "rate.set": (
-        "model",
-        "A price was set.",
-        _RATE,
+    "hold.corrected": (
+        "hold",
+        "What the ledger says of a hold was corrected.",
+        "holdId allocationId startedAt endedAt milli correctsHoldId reason before",
     ),
+    "rate.set": ("model", "A price was set.", _RATE),
     "rate.withdrawn": ("model", "A planned price was taken back.", _RATE),
 }
 """Each kind of event: what its subject is, what happened, and the fields of its data."""
@@ -95,7 +96,7 @@ def written() -> set[str]:
 
 
 def _in_file(file: Path) -> Iterator[str]:
-    """Yield kinds: told to `say`, `_say` or `events.record`, or rows of a bulk insert."""
+    """Yield kinds: told to `say`, `_say`, `_tell` or `events.record`, or rows of a bulk insert."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and _tells(node.func):
             yield from _kinds(node.args[1:2])
@@ -108,9 +109,9 @@ def _in_file(file: Path) -> Iterator[str]:
 
 
 def _tells(called: ast.expr) -> bool:
-    """Tell whether a call writes an event: `say`, `_say`, anything's `say`, `events.record`."""
+    """Tell whether a call writes an event: `say`, `_say`, `_tell`, `.say`, `events.record`."""
     if isinstance(called, ast.Name):
-        return called.id in {"say", "_say"}
+        return called.id in {"say", "_say", "_tell"}
     if not isinstance(called, ast.Attribute):
         return False
     return called.attr == "say" or ast.unparse(called) == "events.record"

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from inspect import getclosurevars
 from pathlib import Path
@@ -18,6 +19,7 @@ from fastapi.testclient import TestClient
 from gpu_management.auth.access import Permission
 from gpu_management.cli import wiring
 from gpu_management.controller.loops import JOB_FAILURES, JOB_SECONDS
+from gpu_management.core.clock import Clock
 from gpu_management.core.settings_load import load
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,20 +40,23 @@ class Facts:
 @cache
 def facts() -> Facts:
     """Start the product on a database of its own, use it a little, and read what it offers."""
-    with _process() as process:
+    hands = [datetime(2026, 1, 15, 12, tzinfo=UTC)]
+    with _process(lambda: hands[0]) as process:
         # The context manager runs the application's lifespan, which closes the database.
         with TestClient(process.app) as client:
             _use(client)
+            hands[0] += timedelta(hours=1)
             exposition = client.get("/metrics").text
         return Facts(process.app.openapi(), _permissions(process.app), exposition)
 
 
 @contextmanager
-def _process() -> Iterator[wiring.Process]:
+def _process(clock: Clock) -> Iterator[wiring.Process]:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'docs.db'}"
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        yield wiring.build(load(environ={}, flags={"database.url": url}).settings)
+        settings = load(environ={}, flags={"database.url": url}).settings
+        yield wiring.build(settings, clock=clock)
 
 
 def _use(client: TestClient) -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Principal
 from gpu_management.auth.routes import requires
-from gpu_management.core.http import Now, ReadSession
+from gpu_management.core.http import Now, ReadSession, problems
 from gpu_management.costs import opencost, opencost_ledger, opencost_shape
 from gpu_management.costs import opencost_schemas as schemas
 from gpu_management.costs.opencost_window import Unreadable, accumulated, parse_window, steps
@@ -19,8 +19,14 @@ from gpu_management.costs.service import Desk
 
 router = APIRouter(tags=["opencost"])
 
+_USUAL = problems()
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    400: {"model": schemas.Refusal, "description": "A parameter cannot be read."}
+    **_USUAL,
+    400: {
+        **_USUAL.get(400, {}),
+        "model": schemas.Refusal,
+        "description": "A parameter cannot be read, as OpenCost says it; or the request cannot.",
+    },
 }
 _LONGEST = 2000
 
