@@ -225,3 +225,20 @@ def test_a_static_slice_is_pinned_and_used(tmp_path: Path, plane: ControlPlane, 
         [got] = admin.claim(claim_of(made), "ml").status.allocation.devices.results
         start = made["allocatedResource"].rpartition("-")[2]
         assert got.device == f"gpu-0-mig-3g40gb-19-{start}"
+
+
+def test_a_foreign_pods_card_is_in_the_ledger_while_it_has_it(server: LiveServer, admin: Admin):
+    name = {"name": "gpu", "exactly": {"deviceClassName": "gpu.nvidia.com"}}
+    foreign = {
+        "apiVersion": "resource.k8s.io/v1",
+        "kind": "ResourceClaim",
+        "metadata": {"name": "theirs", "namespace": "ml"},
+        "spec": {"devices": {"requests": [name]}},
+    }
+    admin.create(foreign)
+    admin.create(pod("guest", claims=["theirs"], phase="Pending"))
+    until(lambda: "ALLOCATED" in {d["status"] for d in devices(server).values()})
+    [seen] = server.ask("GET", f"{ALLOCATIONS}?envelope=false&phase=Allocated")
+    assert (seen["namespace"], seen["podName"]) == ("ml", "guest")
+    admin.delete_pod("guest", "ml")
+    until(lambda: {d["status"] for d in devices(server).values()} == {"AVAILABLE"})

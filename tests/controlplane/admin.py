@@ -31,7 +31,10 @@ def device_class(kind: str) -> Thing:
 
 
 _VERBS = ["delete", "get", "list", "patch", "post", "put", "watch", "global_list"]
-_PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
+_PLURALS = {
+    "NetworkPolicy": "networkpolicies",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
 
 
 def generic(thing: Thing) -> Any:
