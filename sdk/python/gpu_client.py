@@ -216,6 +216,18 @@ class GPUManagementClient(Money):
         body = {"placements": list(placements), "dryRun": dry_run}
         return self._object("PUT", path, body=body)
 
+    def list_mig_layouts(self, model_id: str) -> list[Json]:
+        """Return the full layouts that a GPU model allows."""
+        return self._list(_under(f"{_GPU}/models", model_id, "mig", "layouts"))
+
+    def get_mig_fragmentation(self, **filters: object) -> Json:
+        """Return how much of the free capacity cannot be carved as it lies."""
+        return self._object("GET", f"{_GPU}/mig/fragmentation", query=filters)
+
+    def plan_mig_repacking(self, asked: Json) -> Json:
+        """Return which slices would have to move so that others fit; nothing is changed."""
+        return self._object("POST", f"{_GPU}/mig/plan", body=asked)
+
     def get_mig_history(self, device_id: str) -> list[Json]:
         """Return the layouts a GPU has had."""
         return self._list(_under(f"{_GPU}/devices", device_id, "mig", "history"))
