@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8080
 
-.PHONY: help install run test check test-integration test-cluster bench docs lock clean
+.PHONY: help install run test check test-integration test-cluster bench bench-cluster docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done here
@@ -42,6 +42,9 @@ check: $(STAMP) ## Everything CI runs: format, lint, types, import order, tests
 
 bench: $(STAMP) ## Measure and print the figures of docs/reference/performance.md
 	@$(BIN)/python -m benchmarks.run
+
+bench-cluster: $(STAMP) ## Measure beside a real control plane with 6,212 GPUs
+	@$(BIN)/python -m tests.controlplane.bench
 
 docs: $(STAMP) ## Write the generated reference pages
 	@$(BIN)/python -m tools.generate_docs

@@ -114,6 +114,16 @@ def _plain() -> dict[str, Any]:
     return {"namespace": "ml", "workloadType": "Training", "requiredMemoryGb": 40}
 
 
+def test_evict_ends_the_pods_and_then_the_allocation(server: LiveServer, admin: Admin):
+    made = request(server)
+    until(lambda: is_enforced(server, made))
+    admin.create(pod("long", claims=[claim_of(made)], phase="Pending"))
+    until(lambda: running(admin, "long"))
+    server.ask("DELETE", f"{ALLOCATIONS}/{made['allocationId']}?evict=true")
+    until(lambda: read(server, made)["phase"] == "Released")
+    assert admin.pod("long", "ml") is None
+
+
 def test_a_foreign_claim_cannot_take_an_allocated_card(server: LiveServer, admin: Admin):
     made = request(server, count=2)
     until(lambda: is_enforced(server, made))

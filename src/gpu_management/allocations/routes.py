@@ -273,10 +273,22 @@ def release(
     session: WriteSession,
     office: OfficeDep,
     now: Now,
+    *,
+    evict: Annotated[
+        bool, Query(description="End the pods that use it too, as disruption budgets allow.")
+    ] = False,
 ) -> Any:
-    """End an allocation; a repeated release answers the same."""
+    """End an allocation; a repeated release answers the same.
+
+    While pods of a cluster use it, the phase stays `Allocated` with the condition `Releasing`.
+    """
     ended = service.release(
-        session, allocation_id, principal=principal, reason="requested", now=now
+        session,
+        allocation_id,
+        principal=principal,
+        reason="requested",
+        now=now,
+        ends_pods=evict,
     )
     office.placer.refresh_book(session)
     return queries.describe(session, [ended], office.placer.book, now=now)[0]
