@@ -14,7 +14,7 @@ from gpu_management.cluster.mirror import Health, Mirror
 from gpu_management.cluster.models import ClusterLink
 from gpu_management.cluster.pods import read_pod
 from gpu_management.cluster.protocol import Cluster, Kind
-from gpu_management.cluster.slices import read_pools
+from gpu_management.cluster.slices import SliceDevice, read_pools
 from gpu_management.cluster.trim import TRIMS
 from gpu_management.cluster.usage import read_usage
 from gpu_management.controller import inventory, observed
@@ -72,6 +72,7 @@ class ClusterDesk:
         self._seen = -1
         self._observed = -1
         self._refused: set[str] = set()
+        self._announced: tuple[int, Sequence[SliceDevice]] = (-1, ())
         self._told: tuple[datetime, Health] | None = None
 
     def jobs(self) -> list[Job]:
@@ -123,12 +124,20 @@ class ClusterDesk:
         used = read_usage(
             [read_pod(thing) for thing in self._mirror.objects(Kind.POD)],
             [read_claim(thing) for thing in self._mirror.objects(Kind.CLAIM)],
-            [d for pool in read_pools(self._mirror.objects(Kind.SLICE)) for d in pool.devices],
+            self._slice_devices(),
         )
         refused = observed.follow(self._database, self._terms.cluster_name, used, now=now)
         if self._refused - refused:
             self._enforcer.check_all(now)
         self._observed, self._refused = edition, refused
+
+    def _slice_devices(self) -> Sequence[SliceDevice]:
+        """Return what slices announce; read again only when one changed."""
+        edition = self._mirror.edition(Kind.SLICE)
+        if edition != self._announced[0]:
+            pools = read_pools(self._mirror.objects(Kind.SLICE))
+            self._announced = (edition, [device for pool in pools for device in pool.devices])
+        return self._announced[1]
 
     def _note(self, found: Sequence[FoundNode]) -> None:
         notes = {node.name: node.note for node in found if node.note}
