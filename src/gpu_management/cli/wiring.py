@@ -194,7 +194,7 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     )
     money = _money_jobs(settings, database, purse, keeper)
     money.append(closing_job(database, parts.desk))
-    jobs += cluster_jobs(settings, database, clock)
+    jobs += cluster_jobs(settings, database, clock, office)
     jobs.append(purge_job(database, settings.retention))
     loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
     return Process(settings, database, office, security, create_app(parts), loops, clock)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpu_management.allocations.enforcement import STANDALONE, EnforcementMode, Rules
+from gpu_management.allocations.office import Office
 from gpu_management.cluster.live import ConnectionUnusable, LiveCluster
 from gpu_management.controller.cluster import ClusterDesk, Terms
 from gpu_management.controller.loops import Job
@@ -23,15 +24,17 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(EnforcementMode(told.enforcement), namespaces)
 
 
-def cluster_jobs(settings: Settings, database: Database, clock: Clock) -> Sequence[Job]:
+def cluster_jobs(
+    settings: Settings, database: Database, clock: Clock, office: Office
+) -> Sequence[Job]:
     """Return what runs for the cluster; none where there is none.
 
     Raises:
         SettingsError: the settings do not lead to a cluster.
     """
     told = settings.cluster
-    if told.connection == "none":
-        return ()
+    if told.connection == "none" or settings.server.role == "api":
+        return ()  # who only answers needs no way to the cluster, and no rights there
     try:
         cluster = LiveCluster(_file(settings), told.context)
     except ConnectionUnusable as unusable:
@@ -44,7 +47,7 @@ def cluster_jobs(settings: Settings, database: Database, clock: Clock) -> Sequen
         deadline_seconds=told.enforcement_deadline_seconds,
         pool_labels=settings.billing.node_pool_labels,
     )
-    return ClusterDesk(database, cluster, terms, clock=clock).jobs()
+    return ClusterDesk(database, cluster, terms, clock=clock, office=office).jobs()
 
 
 def _file(settings: Settings) -> Path | None:

@@ -134,6 +134,16 @@ class LiveCluster:
             )
             return changed
 
+    def merge_status(self, kind: Kind, name: str, patch: Json, *, namespace: str) -> Json:
+        """Apply a JSON merge patch through the status subresource."""
+        from lightkube.types import PatchType
+
+        with _translated(f"patch the status of {kind.value.kind} {name}"):
+            changed: Json = self._client.patch(
+                _status(kind), name, patch, patch_type=PatchType.MERGE, namespace=namespace
+            )
+            return changed
+
     def evict(self, pod_name: str, *, namespace: str) -> None:
         """Ask a pod to end through the Eviction API."""
         from lightkube.models.meta_v1 import ObjectMeta
@@ -173,6 +183,17 @@ def _resource(kind: Kind) -> Any:
     parent = GenericNamespacedResource if spec.is_namespaced else GenericGlobalResource
     where = ResourceDef(spec.group, spec.version, spec.kind)
     return type(spec.kind, (parent,), {"_api_info": ApiInfo(where, spec.plural, _VERBS)})
+
+
+def _status(kind: Kind) -> Any:
+    """Return lightkube's way to the status of a kind of namespaced objects."""
+    from lightkube.core.resource import ApiInfo, ResourceDef
+    from lightkube.generic_resource import GenericNamespacedStatus
+
+    spec = kind.value
+    where = ResourceDef(spec.group, spec.version, spec.kind)
+    info = ApiInfo(where, spec.plural, ["get", "patch", "put"], parent=where, action="status")
+    return type(f"{spec.kind}Status", (GenericNamespacedStatus,), {"_api_info": info})
 
 
 def _everywhere(kind: Kind) -> dict[str, Any]:

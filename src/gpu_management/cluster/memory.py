@@ -141,6 +141,10 @@ class MemoryCluster:
             changed = _merged(self._find((kind, namespace or "", name)), patch)
             return deepcopy(self._store(kind, changed))
 
+    def merge_status(self, kind: Kind, name: str, patch: Json, *, namespace: str) -> Json:
+        """Apply a JSON merge patch to the status alone."""
+        return self.merge(kind, name, {"status": patch["status"]}, namespace=namespace)
+
     def evict(self, pod_name: str, *, namespace: str) -> None:
         """End a pod, unless a budget keeps it."""
         with self._changed:

@@ -34,6 +34,10 @@ class Kind(Enum):
         "resource.k8s.io", "v1", "ResourceSlice", "resourceslices", is_namespaced=False
     )
     CLAIM = KindSpec("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims", is_namespaced=True)
+    ALLOCATION = KindSpec(
+        "gpu.company.com", "v1", "GpuAllocation", "gpuallocations", is_namespaced=True
+    )
+    EVENT = KindSpec("", "v1", "Event", "events", is_namespaced=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,15 @@ class Cluster(Protocol):
 
     def merge(self, kind: Kind, name: str, patch: Json, *, namespace: str | None = None) -> Json:
         """Apply a JSON merge patch to an object and return it.
+
+        Raises:
+            ObjectGone: there is none.
+            ObjectRefused: the change is invalid.
+        """
+        ...
+
+    def merge_status(self, kind: Kind, name: str, patch: Json, *, namespace: str) -> Json:
+        """Apply a JSON merge patch to an object's status, which is apart from the rest of it.
 
         Raises:
             ObjectGone: there is none.

@@ -8,7 +8,9 @@ from prometheus_client import Gauge
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.enforcement import EnforcementMode
+from gpu_management.allocations.office import Office
 from gpu_management.cluster.claims import read_claim
+from gpu_management.cluster.crd import trim_object
 from gpu_management.cluster.inventory import FoundNode, read_inventory
 from gpu_management.cluster.mirror import Health, Mirror
 from gpu_management.cluster.models import ClusterLink
@@ -20,6 +22,7 @@ from gpu_management.cluster.usage import read_usage
 from gpu_management.controller import inventory, observed
 from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.loops import Job
+from gpu_management.controller.operator import Operator
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
@@ -55,7 +58,9 @@ class Terms:
 class ClusterDesk:
     """Everything the controller does for one cluster."""
 
-    def __init__(self, database: Database, cluster: Cluster, terms: Terms, *, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, cluster: Cluster, terms: Terms, *, clock: Clock, office: Office
+    ) -> None:
         """Prepare; the cluster is first asked when a job runs."""
         self._database = database
         self._terms = terms
@@ -67,6 +72,11 @@ class ClusterDesk:
             cluster_name=terms.cluster_name,
             deadline_seconds=terms.deadline_seconds,
         )
+        # A copy of its own: where there is no such kind, or no right to it, the rest goes on.
+        self._objects = Mirror(
+            cluster, [Kind.ALLOCATION], clock=clock, trim={Kind.ALLOCATION: trim_object}
+        )
+        self._operator = Operator(database, cluster, self._objects, office=office)
         self._known = inventory.Known(pool_labels=terms.pool_labels)
         self._is_started = False
         self._seen = -1
@@ -80,11 +90,13 @@ class ClusterDesk:
         return [
             Job("cluster-sync", self._terms.sync_seconds, self.sync),
             Job("cluster-enforce", self._terms.enforce_seconds, self.enforce),
+            Job("cluster-operator", self._terms.sync_seconds, self.operate),
         ]
 
     def stop(self) -> None:
         """Stop following."""
         self._mirror.stop()
+        self._objects.stop()
 
     def sync(self, now: datetime) -> None:
         """Write what changed in the cluster, and how well it is seen."""
@@ -100,10 +112,17 @@ class ClusterDesk:
         self._start()
         self._enforcer.run(now)
 
+    def operate(self, now: datetime) -> None:
+        """Serve GpuAllocation objects; not before the fleet is known, or nothing would fit."""
+        self._start()
+        if self._seen >= 0:
+            self._operator.run(now)
+
     def _start(self) -> None:
         if not self._is_started:
             self._is_started = True
             self._mirror.start()
+            self._objects.start()
 
     def _follow(self, now: datetime) -> None:
         edition = self._mirror.edition(Kind.NODE, Kind.SLICE)
