@@ -32,6 +32,8 @@ from gpu_management.devices.pools import WELL_KNOWN_LABELS
 from gpu_management.devices.routes import router as devices
 from gpu_management.events.routes import router as events
 from gpu_management.events.stream import Broadcaster
+from gpu_management.metrics.routes import router as metrics
+from gpu_management.metrics.service import Intake
 from gpu_management.mig.plan_routes import router as mig_plans
 from gpu_management.mig.routes import router as mig
 from gpu_management.overview.board import Board
@@ -69,6 +71,7 @@ class Parts:
     insecure_note: str | None = None
     node_pool_labels: tuple[str, ...] = WELL_KNOWN_LABELS
     max_rate_per_hour: int = 1000
+    intake: Intake = field(default_factory=Intake)
     cache: Cache = field(default_factory=Cache)
 
 
@@ -103,6 +106,7 @@ def create_app(parts: Parts) -> FastAPI:
         ledger,
         budgets,
         statements,
+        metrics,
         rates,
         events,
         auth,
@@ -140,6 +144,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.insecure_note = parts.insecure_note
     app.state.node_pool_labels = parts.node_pool_labels
     app.state.max_rate_per_hour = parts.max_rate_per_hour
+    app.state.intake = parts.intake
 
 
 def purse_of(serving: Runtime, desk: Desk) -> Purse:

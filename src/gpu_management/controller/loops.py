@@ -20,6 +20,7 @@ from gpu_management.costs import jobs as costs
 from gpu_management.costs import limits, notices
 from gpu_management.costs.budgets import Purse
 from gpu_management.costs.service import Desk
+from gpu_management.metrics.rollup import Ages, purge, roll_up
 from gpu_management.rates.service import BookKeeper
 
 log = get_logger(__name__)
@@ -31,6 +32,9 @@ _MOST_PER_RUN = 200
 _SUMS_SECONDS = 10
 """Sums of budgets are younger than what a request would count again itself."""
 _CLOSING_SECONDS = 60
+_ROLL_UP_SECONDS = 60
+_PURGE_SECONDS = 300
+_PURGED_AT_ONCE = 50_000
 _MOST_BATCHES = 20
 """Batches of days that one run closes at most; each is a transaction of its own."""
 
@@ -160,3 +164,23 @@ def closing_job(database: Database, desk: Desk) -> Job:
                 return
 
     return Job("costs-close-days", _CLOSING_SECONDS, close)
+
+
+def metrics_jobs(database: Database, ages: Ages) -> list[Job]:
+    """Return the jobs of measurements: minutes and hours of samples, and letting go of the old."""
+
+    def make(now: datetime) -> None:
+        with database.write() as session:
+            roll_up(session, now=now)
+
+    def let_go(now: datetime) -> None:
+        for _ in range(_MOST_BATCHES):
+            with database.write() as session:
+                gone = purge(session, ages, now=now, most=_PURGED_AT_ONCE)
+            if gone < _PURGED_AT_ONCE:
+                return
+
+    return [
+        Job("metrics-roll-up", _ROLL_UP_SECONDS, make),
+        Job("metrics-purge", _PURGE_SECONDS, let_go),
+    ]

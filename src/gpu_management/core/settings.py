@@ -132,11 +132,31 @@ class Cache(Section):
     max_size: int = Field(10_000, ge=1, description="Most answers kept.")
 
 
+class MetricsRetention(Section):
+    """How long measurements are kept in the database."""
+
+    samples_hours: int = Field(6, ge=1, description="Hours that single samples are kept.")
+    minutes_days: int = Field(30, ge=2, description="Days that minutes are kept.")
+    hours_days: int = Field(400, ge=2, description="Days that hours are kept.")
+
+
 class Metrics(Section):
     """Measuring the devices."""
 
+    backend: Literal["embedded", "promql"] = Field(
+        "embedded",
+        description="Who answers questions about use: our database, or a Prometheus.",
+    )
+    prometheus_url: Annotated[str, AfterValidator(web_address)] | None = Field(
+        None, description="Address of Prometheus or VictoriaMetrics; backend promql needs it."
+    )
     collection_interval_seconds: Seconds = Field(15, ge=1, description="Time between samples.")
-    batch_size: int = Field(500, ge=1, description="Samples written together.")
+    batch_size: int = Field(
+        500, ge=1, le=2000, description="GPUs and instances that one batch of a node may tell of."
+    )
+    retention: MetricsRetention = Field(
+        default_factory=MetricsRetention, description="How long measurements are kept."
+    )
     async_processing: bool = Field(default=True, description="Write samples beside the collection.")
     public: bool = Field(
         default=True, description="Let /metrics and /actuator/prometheus be read by all."

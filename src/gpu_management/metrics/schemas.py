@@ -1,0 +1,126 @@
+"""Wire shapes of measurements: what collectors send (as `batches.pack` writes it)."""
+
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from gpu_management.core.wire import Instant, Plain, WireInt, WireModel, WireRequest
+from gpu_management.metrics.arrivals import plausible
+from gpu_management.metrics.batches import VALUES, camel
+from gpu_management.metrics.ingest import Taken
+from gpu_management.metrics.readings import Owner, PodUse, Reading, Target
+
+MOST_READINGS = 2000
+_FIELDS = {camel(name): name for name in VALUES}
+_Name = Annotated[Plain, Field(max_length=253)]
+
+
+class OwnerTold(WireModel):
+    """A container that uses a GPU."""
+
+    namespace: _Name
+    pod: _Name
+    container: _Name | None = None
+
+
+class PodUseTold(WireModel):
+    """How much of a GPU the processes of one pod used."""
+
+    pod_uid: _Name
+    busy_pct: float | None = Field(None, description="0 to 100; null: unknown.")
+    memory_mib: float | None = None
+
+
+class ReadingTold(WireModel):
+    """What was read of a GPU, or of one of its MIG instances."""
+
+    uuid: Annotated[Plain, Field(min_length=1, max_length=80)] = Field(
+        description="Of the GPU, also for its instances."
+    )
+    gpu_instance_id: WireInt | None = Field(
+        None, ge=0, le=10_000, description="NVML's number of the MIG instance; null: the whole GPU."
+    )
+    profile_name: Annotated[Plain, Field(max_length=24)] | None = None
+    gpu_index: WireInt | None = Field(None, ge=0, le=10_000)
+    pci_bus_id: Annotated[Plain, Field(max_length=24)] | None = None
+    model_name: Annotated[Plain, Field(max_length=120)] | None = None
+    driver_version: Annotated[Plain, Field(max_length=40)] | None = None
+    owners: list[OwnerTold] = Field(default_factory=list, max_length=200)
+    values: dict[str, float | None] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="By name: " + ", ".join(_FIELDS) + ". What is not known is left out;"
+        " a value that cannot be is taken for unknown.",
+    )
+    xid_counts: dict[int, float] = Field(default_factory=dict, max_length=200)
+    clock_events: dict[str, float] = Field(default_factory=dict, max_length=50)
+    pod_use: list[PodUseTold] = Field(default_factory=list, max_length=200)
+
+    def reading(self) -> Reading:
+        """Return it as the product reads it; names that are not known are left out."""
+        made = Reading(
+            Target(self.uuid, self.gpu_instance_id),
+            gpu_index=self.gpu_index,
+            pci_bus_id=self.pci_bus_id,
+            model_name=self.model_name,
+            profile_name=self.profile_name,
+            driver_version=self.driver_version,
+            owners=[Owner(one.namespace, one.pod, one.container) for one in self.owners],
+            pod_use=[PodUse(one.pod_uid, one.busy_pct, one.memory_mib) for one in self.pod_use],
+            xid_counts=self.xid_counts,
+            clock_events=self.clock_events,
+        )
+        for told, value in self.values.items():
+            name = _FIELDS.get(told)
+            if name is not None and value is not None:
+                setattr(made, name, plausible(name, value))
+        return made
+
+
+class BatchTold(WireRequest):
+    """One look at a node."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "nodeName": "gpu-worker-1",
+                    "collectedAt": "2026-01-02T03:04:05.000Z",
+                    "source": "dcgm",
+                    "readings": [
+                        {
+                            "uuid": "GPU-6c7b7e7a-11f0",
+                            "values": {"gpuUtilPct": 87, "memoryUsedMib": 40000, "powerW": 312.5},
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    node_name: _Name
+    collected_at: Instant = Field(description="By the clock of the node.")
+    source: str | None = Field(None, max_length=24, description="`dcgm`, `nvml`, or `both`.")
+    lost_indices: list[WireInt] = Field(
+        default_factory=list, max_length=256, description="GPUs that fell off the bus."
+    )
+    readings: list[ReadingTold] = Field(max_length=MOST_READINGS)
+
+
+class Ingested(WireModel):
+    """What became of a batch."""
+
+    accepted: int = Field(description="Readings that were stored.")
+    duplicates: int = Field(description="Readings that were there already.")
+    unknown_devices: list[str] = Field(description="UUIDs that no GPU of the fleet has.")
+    refused: str | None = Field(description="Why nothing was stored; null: nothing was wrong.")
+
+
+def ingested(taken: Taken) -> dict[str, Any]:
+    """Return the fields of `Ingested`."""
+    return {
+        "accepted": taken.accepted,
+        "duplicates": taken.duplicates,
+        "unknown_devices": taken.unknown_uuids,
+        "refused": taken.refused,
+    }
