@@ -156,7 +156,8 @@ def _by_node(found: Findings) -> dict[str, Decimal]:
 
 def _series(found: Findings) -> list[dict[str, Any]]:
     """Return a row for every billing day of the window, also where nothing was spent."""
-    day, rows = found.since.astimezone(found.zone).date(), []
+    day = found.since.astimezone(found.zone).date()
+    rows: list[dict[str, Any]] = []
     while not rows or day_start(day, found.zone) < found.until:
         spent = found.days.get((day,), Sums()).micros
         rows.append({"date": day, "cost": money(spent)})
