@@ -113,6 +113,23 @@ def test_a_missing_right_is_named_and_the_copy_is_never_taken_for_complete(
         assert copy.wait_synced(mirrors.LONGEST_WAIT_SECONDS * 2)
 
 
+def test_an_object_that_cannot_be_understood_makes_the_copy_stale_not_silent(
+    cluster: MemoryCluster, caplog: pytest.LogCaptureFixture
+):
+    def strict(thing: object) -> object:
+        return {"metadata": thing["metadata"], "spec": thing["spec"]}  # type: ignore[index]
+
+    copy = Mirror(cluster, [Kind.NODE], clock=Hands(), trim={Kind.NODE: strict})  # type: ignore[dict-item]
+    copy.start()
+    assert copy.wait_synced(10)
+    cluster.put(Kind.NODE, {"metadata": {"name": "n2"}})
+    until(lambda: copy.health().stale_since is not None)
+    assert names(copy) == {"n1"}
+    assert "broke off" in caplog.text
+    copy.stop()
+    cluster.go_away()
+
+
 def test_objects_may_be_trimmed_or_left_out(cluster: MemoryCluster):
     def slim(thing: object) -> object:
         metadata = thing["metadata"]  # type: ignore[index]

@@ -128,6 +128,12 @@ class Mirror:
                 self._trouble(kind.name, str(trouble))
                 self._stopped.wait(wait)
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+            except Exception as bug:
+                # A follower that ends would look like a cluster in which nothing happens.
+                log.exception("GPU cluster follower of %s broke off", kind.name)
+                self._stores[kind].must_list = True
+                self._trouble(kind.name, f"cannot be understood: {bug}")
+                self._stopped.wait(LONGEST_WAIT_SECONDS)
 
     def _probe(self) -> None:
         """Notice a cluster that says nothing: an idle watch looks the same."""
