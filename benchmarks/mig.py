@@ -159,27 +159,27 @@ def _made_up(*, quick: bool) -> Iterator[dict[str, Any]]:
 
 
 def made_up(gpus: int) -> Situation:
-    """Return a fleet that is nine tenths full, half of its slices movable, and a large demand."""
+    """Return a fleet that is three quarters full, most slices movable, and a large demand."""
     chance, geometry = random.Random(gpus), load_geometries()[_BOARD]
     names, shares = list(_MIX), [share for share, _ in _MIX.values()]
     standing: list[list[Placement]] = [[] for _ in range(gpus)]
-    for _ in range(gpus * 4):
+    for _ in range(gpus * 8):
         name, index = chance.choices(names, shares)[0], chance.randrange(gpus)
         starts = free_starts(geometry, standing[index], name)
         if starts:
             standing[index].append(Placement(name, starts[0]))
     fleet = []
     for index, places in enumerate(standing):
-        kept = [place for place in places if chance.random() < 0.8]
+        kept = [place for place in places if chance.random() < 0.75]
         items = tuple(_item(f"i{index}-{n}", p, chance) for n, p in enumerate(kept))
         fleet.append(Gpu(f"g{index}", f"n{index // 8}", geometry, items))
-    demand = {"7g.80gb": gpus // 16, "4g.40gb": gpus // 16, "3g.40gb": gpus // 8}
+    demand = {"7g.80gb": gpus // 8, "4g.40gb": gpus // 10, "3g.40gb": gpus // 5}
     return Situation(fleet, demand)
 
 
 def _item(name: str, place: Placement, chance: random.Random) -> Item:
     cost, move_s = chance.randint(1, 3), chance.choice((60, 120, 300))
-    movable = chance.random() < 0.55
+    movable = chance.random() < (0.25 if place.profile[0] in "47" else 0.65)
     return Item(name, *place, running=True, movable=movable, move_cost=cost, move_s=move_s)
 
 

@@ -20,7 +20,9 @@ from gpu_management.mig.repack_solve import Bound, Solver
 
 DEFAULT_LIMIT_S: Final = 30.0
 """Seconds a plan may take, unless somebody says otherwise."""
-_ORDERS: Final = 16
+_ORDERS: Final = 16  # at least; small plans can afford more
+_MOST_ORDERS: Final = 200
+_STEPS_ORDERED: Final = 4000  # over all orders tried
 _LEAST_BALANCE_S: Final = 0.5
 _CURVE_S: Final = 2.0  # for each point of the curve
 _GREEDY_SHARE: Final = 0.2  # of the time, kept for a plan without the solver
@@ -73,15 +75,20 @@ def plan(
         found += _ordered(model, solved.chosen, deadline)
     if solved.proved and found[1:]:
         spent = monotonic() - started
-        solver.deadline = min(deadline, monotonic() + max(spent, _LEAST_BALANCE_S))
+        solver.deadline = min(deadline, monotonic() + max(spent / 2, _LEAST_BALANCE_S))
         found += _ordered(model, solver.balance(loads(model)) or {}, deadline)
-    else:
+    elif not found[1:] or not _costs_least(value_of(situation, found[1]), solved.bound):
         found += _makeshift(situation, deadline, cost_limit)
     best = min(found, key=lambda steps: value_of(situation, steps).as_tuple())
     value, bound = value_of(situation, best), solved.bound
     reached = value.as_tuple()[:4] == bound.as_tuple()
     took_ms = (monotonic() - started) * 1000
     return Plan(situation, best, value, bound, solved.proved and reached, took_ms)
+
+
+def _costs_least(value: Value, bound: Bound) -> bool:
+    """Say whether no plan can serve more, or the same with less moving."""
+    return value.as_tuple()[:3] == bound.as_tuple()[:3]
 
 
 def cost_curve(situation: Situation, found: Plan, *, points: int = 5) -> list[tuple[float, float]]:
@@ -132,7 +139,8 @@ def _fits(situation: Situation, index: int, target: Target) -> bool:
 def _ordered(model: Model, chosen: Mapping[int, int], deadline: float) -> list[list[Step]]:
     """Return the order that ends first of a few that work, if any does."""
     target, found = target_of(model, chosen), list[list[Step]]()
-    for seed in range(_ORDERS):
+    steps = 1 + len(target.leaving) + len(target.gone) + len(target.placed)
+    for seed in range(min(_MOST_ORDERS, max(_ORDERS, _STEPS_ORDERED // steps))):
         if found and monotonic() > deadline:
             break
         try:

@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
 from gpu_management.mig.cluster_layout import SETUP_S, Item, Situation, fresh_ids
 from gpu_management.mig.geometry import Geometry, Placement
 from gpu_management.mig.layout import can_add
 from gpu_management.mig.plan_steps import Op, Step
 
+_SPREADS: Final = (0.5, 0.5, 0.5, 2.0)  # how far chance may change who is urgent
 _Class = tuple[Geometry, str]
 _Spot = tuple[int, int]  # GPU index and start
 
@@ -38,7 +40,8 @@ def order(situation: Situation, target: Target, *, seed: int = 0) -> list[Step]:
     Raises:
         Stuck: none was found.
     """
-    yard = _Yard(situation, target, Random(seed))  # noqa: S311 - ties, not secrets
+    spread = _SPREADS[seed % len(_SPREADS)]
+    yard = _Yard(situation, target, Random(seed), spread)  # noqa: S311 - ties, not secrets
     yard.destroy_what_goes()
     yard.move_all()
     yard.create_all()
@@ -60,6 +63,7 @@ class _Yard:
     situation: Situation
     target: Target
     chance: Random
+    spread: float
     steps: list[Step] = field(default_factory=list)
     standing: list[dict[str, Placement]] = field(default_factory=list)
     free_at: list[float] = field(default_factory=list)
@@ -136,7 +140,7 @@ class _Yard:
         return best and best[1]
 
     def _urgency(self, leaver: _Leaver) -> tuple[float, float, float]:
-        burden = self.burden[leaver.gpu] * (0.75 + 0.5 * leaver.noise)
+        burden = self.burden[leaver.gpu] * (1 + self.spread * (leaver.noise - 0.5))
         return self.free_at[leaver.gpu], -burden, -leaver.item.seconds
 
     def _way_out(self) -> Step | None:

@@ -106,7 +106,7 @@ class Solver:
         left = self.deadline - monotonic()
         if left <= 0:
             return 0.0, False
-        highs.setOptionValue("time_limit", highs.getRunTime() + left)
+        highs.setOptionValue("time_limit", left)
         highs.run()
         info = highs.getInfo()
         if info.primal_solution_status == highspy.kSolutionStatusFeasible:
