@@ -53,10 +53,11 @@ _REST: AnySelect = (
     .join(Device, Device.id == Hold.device_id)
     .join(Model, Model.model_id == Device.model_id)
     .where(effective())
-    .order_by(Hold.id)
 )
 _OPEN_REST = _REST.where(or_(Hold.ended_at.is_(None), Hold.ended_at > bindparam("since")))
-_CHANGED = _REST.where(or_(Hold.id > bindparam("seen"), Hold.ended_at >= bindparam("since")))
+# Two statements: asked for either at once, and in order, SQLite reads every hold there ever was.
+_NEW = _REST.where(Hold.id > bindparam("seen"))
+_ENDED = _REST.where(Hold.ended_at >= bindparam("since"))
 _NEWEST = select(func.max(Hold.id))
 _BY_DAY = (
     select(DayCost.day, func.sum(DayCost.micros))
@@ -88,6 +89,16 @@ class _Group:
         return self.array
 
 
+@dataclass(frozen=True, slots=True)
+class _OfDays:
+    """What closed days say: micros ever, and by day of a month; for one revision of them."""
+
+    revision: int
+    month: date
+    ever: int
+    by_day: dict[date, int]
+
+
 @dataclass(slots=True)
 class _Sums:
     """Everything that is thrown away when a month or a price begins, or closed days change.
@@ -117,6 +128,7 @@ class Meter:
         self._keeper = keeper
         self._sums: _Sums | None = None
         self._told = 0
+        self._of_days: _OfDays | None = None
         self._lock = Lock()
 
     def spent(self, session: Session, *, now: datetime) -> Spent:
@@ -162,10 +174,28 @@ class Meter:
             ever=_credits(session, terms),
         )
         if state is not None:
-            _add_closed(session, sums, state)
+            self._add_closed(session, sums, state)
         for row in connection.execute(_OPEN_REST, {"since": sums.floor}):
             _take(sums, row)
         return sums
+
+    def _add_closed(self, session: Session, sums: _Sums, state: Closed) -> None:
+        known = self._of_days
+        if known is None or (known.revision, known.month) != (sums.revision, sums.month):
+            known = self._of_days = _read_days(session, sums.revision, sums.month)
+        sums.ever += known.ever
+        sums.by_day.update(known.by_day)
+        for row in differences(session, sums.terms, state).daily:
+            sums.ever += row["micros"]
+            if row["day"] >= sums.month:
+                sums.by_day[row["day"]] += row["micros"]
+
+
+def _read_days(session: Session, revision: int, month: date) -> _OfDays:
+    connection = session.connection()
+    ever = int(connection.execute(_EVER).scalar() or 0)
+    rows = connection.execute(_BY_DAY, {"first": month})
+    return _OfDays(revision, month, ever, {day: int(spent) for day, spent in rows})
 
 
 def _revision(state: Closed | None) -> int:
@@ -174,17 +204,6 @@ def _revision(state: Closed | None) -> int:
 
 def _month(now: datetime, zone: ZoneInfo) -> date:
     return now.astimezone(zone).date().replace(day=1)
-
-
-def _add_closed(session: Session, sums: _Sums, state: Closed) -> None:
-    connection = session.connection()
-    sums.ever += int(connection.execute(_EVER).scalar() or 0)
-    for day, spent in connection.execute(_BY_DAY, {"first": sums.month}):
-        sums.by_day[day] += int(spent)
-    for row in differences(session, sums.terms, state).daily:
-        sums.ever += row["micros"]
-        if row["day"] >= sums.month:
-            sums.by_day[row["day"]] += row["micros"]
 
 
 def _credits(session: Session, terms: Terms) -> int:
@@ -206,14 +225,14 @@ def _whole_cost(row: AnyRow, terms: Terms) -> int:
 
 def _read(sums: _Sums, session: Session, now: datetime) -> bool:
     """Read what changed; False where something changed that was added up already."""
-    changed = {"seen": sums.seen, "since": sums.read_at - _LOOK_BACK}
-    for row in session.connection().execute(_CHANGED, changed):
-        is_new = row.id > sums.seen
-        if is_new and (row.corrects_id is not None or row.started_at < sums.floor):
-            return False
-        if not _take(sums, row):
+    connection = session.connection()
+    for row in connection.execute(_NEW, {"seen": sums.seen}).all():
+        if row.corrects_id is not None or row.started_at < sums.floor or not _take(sums, row):
             return False
         sums.seen = max(sums.seen, row.id)
+    for row in connection.execute(_ENDED, {"since": sums.read_at - _LOOK_BACK}):
+        if not _take(sums, row):
+            return False
     sums.read_at = now
     return True
 
