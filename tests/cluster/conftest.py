@@ -6,6 +6,7 @@ import pytest
 
 from gpu_management.cluster.live import LiveCluster
 from tests.controlplane.admin import Admin
+from tests.controlplane.manifests import ApiServer
 from tests.controlplane.plane import ControlPlane, running
 
 
@@ -29,3 +30,10 @@ def admin(plane: ControlPlane) -> Iterator[Admin]:
     yield made
     made.clean()
     made.client.close()
+
+
+@pytest.fixture
+def api_server(plane: ControlPlane) -> Iterator[ApiServer]:
+    server = ApiServer(plane)
+    yield server
+    server.http.close()

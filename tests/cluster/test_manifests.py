@@ -1,194 +1,189 @@
-"""Every manifest is what a real API server accepts, and the rights are exactly enough."""
+"""What is installed: fixed names, locked-down pods, and the API server's own verdict."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from lightkube import ApiError
-from lightkube.models.authentication_v1 import TokenRequestSpec
-from lightkube.models.meta_v1 import ObjectMeta
-from lightkube.resources.core_v1 import Secret, ServiceAccount
 
-from gpu_management.cluster.claims import Pin, pinned_claim
-from gpu_management.cluster.live import LiveCluster
-from gpu_management.cluster.protocol import ClusterForbids, Kind, ObjectGone
-from tests.controlplane.admin import Admin, generic, until
-from tests.controlplane.plane import ControlPlane
-from tests.support.kube import Thing, pod
-from tests.support.server import ROOT
+from tests.controlplane.admin import Admin
+from tests.controlplane.manifests import (
+    K8S,
+    ApiServer,
+    Thing,
+    documents,
+    load,
+    of_kind,
+    pod_specs,
+)
 
-pytestmark = pytest.mark.cluster
-
-FOLDER = ROOT / "k8s"
-MANIFESTS = sorted(path for path in FOLDER.glob("*.yaml") if path.stem != "kustomization")
-
-
-def objects(path: Path) -> list[Thing]:
-    text = path.read_text("utf-8").replace("${IMAGE}", "registry.example/app:1")
-    return [thing for thing in yaml.safe_load_all(text) if thing]
-
-
-def manifest(name: str) -> list[Thing]:
-    return objects(next(path for path in MANIFESTS if path.stem == name))
-
-
-@pytest.fixture
-def installed(admin: Admin) -> Admin:
-    """The namespace, accounts, rights and our kind, as an installation makes them."""
-    admin.prepare("gpu-management")
-    for name in ("serviceaccount", "rbac", "crd"):
-        for thing in manifest(name):
-            admin.ensure(thing)
-    return admin
+NAMES = (
+    "namespace.yaml",
+    "configmap.yaml",
+    "secret.yaml",
+    "deployment.yaml",
+    "service.yaml",
+    "ingress.yaml",
+    "rbac.yaml",
+    "serviceaccount.yaml",
+    "daemonset-gpu-collector.yaml",
+    "oracle-db.yaml",
+    "redis.yaml",
+    "crd.yaml",
+    "networkpolicy.yaml",
+    "poddisruptionbudget.yaml",
+    "postgres.yaml",
+    "admission-policy.yaml",
+)
+NOT_OBJECTS = {"deployment.jenkins.yaml", "kustomization.yaml"}
+OPTIONAL_KINDS = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
 
 
-@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
-def test_the_api_server_accepts_every_manifest(path: Path, admin: Admin):
-    admin.prepare("gpu-management")
-    for thing in objects(path):
-        kind = generic(thing)
-        name = thing["metadata"]["name"]
-        namespace = thing["metadata"].get("namespace")
-        told = {"namespace": namespace} if namespace else {}
-        admin.client.apply(
-            kind(thing), name, **told, field_manager="test", dry_run=True, force=True
-        )
+def files() -> list[Path]:
+    """Return every file of objects, once."""
+    found = [f for f in K8S.glob("*.yaml") if f.name not in NOT_OBJECTS]
+    return sorted([*found, *(K8S / "monitoring").glob("[!k]*.yaml")])
 
 
-def test_the_names_that_others_rely_on_are_kept():
-    [deployment] = manifest("deployment")
+def everything() -> list[Thing]:
+    return [thing for file in files() for thing in load(file)]
+
+
+def one(kind: str, name: str) -> Thing:
+    return of_kind(everything(), kind)[name]
+
+
+def test_every_file_is_found_under_its_published_name():
+    assert {name for name in NAMES if not (K8S / name).is_file()} == set()
+
+
+def test_the_deployment_has_the_names_that_pipelines_use():
+    deployment = one("Deployment", "k8s-gpu-management")
     template = deployment["spec"]["template"]
     [container] = template["spec"]["containers"]
-    assert deployment["metadata"]["name"] == container["name"] == "k8s-gpu-management"
-    assert template["metadata"]["labels"]["app"] == "k8s-gpu-management"
-    assert container["ports"] == [{"containerPort": 8080}]
-    assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
-    assert manifest("namespace")[0]["metadata"]["labels"]["name"] == "gpu-management"
-    assert manifest("ingress")[0]["spec"]["tls"][0]["secretName"] == "gpu-management-tls"
-    secrets = {thing["metadata"]["name"]: thing["stringData"] for thing in manifest("secret")}
-    assert set(secrets["gpu-management-api-keys"]) == {"ml-team-api-key", "monitoring-api-key"}
-    assert set(secrets["slack-webhook"]) == {"url"}
-    assert set(secrets["oracle-secret"]) == {"password"}
+    assert deployment["metadata"]["namespace"] == "gpu-management"
+    assert template["metadata"]["labels"] == {"app": "k8s-gpu-management"}
+    assert container["name"] == "k8s-gpu-management"
+    assert [port["containerPort"] for port in container["ports"]] == [8080]
+    assert template["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/path": "/actuator/prometheus",
+        "prometheus.io/port": "8080",
+    }
 
 
-def test_the_controllers_account_may_do_all_it_does_and_nothing_else(
-    installed: Admin, plane: ControlPlane
-):
-    cluster = LiveCluster(_kubeconfig_of(installed, plane, "k8s-gpu-management"))
-    until(lambda: _may_list(cluster))
-    for kind in (Kind.NODE, Kind.POD, Kind.SLICE, Kind.CLAIM):
-        cluster.list(kind)
-    cluster.create(Kind.CLAIM, pinned_claim("r-1", "ml", [Pin(uuid="GPU-a")], owner={}))
-    cluster.get(Kind.CLAIM, "gpualloc-r-1", namespace="ml")
-    cluster.merge(Kind.CLAIM, "gpualloc-r-1", {"metadata": {"labels": {"a": "b"}}}, namespace="ml")
-    cluster.delete(Kind.CLAIM, "gpualloc-r-1", namespace="ml")
-    with pytest.raises(ObjectGone):
-        cluster.evict("nobody", namespace="ml")
-    with pytest.raises(ClusterForbids):
-        cluster.create(Kind.POD, pod())
-    with pytest.raises(ClusterForbids):
-        cluster.merge(Kind.NODE, "n1", {"spec": {"unschedulable": True}})
-    with pytest.raises(ApiError, match="forbidden"):
-        list(cluster._client.list(Secret, namespace="ml"))
-    cluster.close()
+def test_no_other_pod_carries_the_label_that_is_scraped():
+    labels = [
+        thing["spec"]["template"]["metadata"]["labels"]["app"]
+        for thing in everything()
+        if thing["kind"] in {"Deployment", "DaemonSet", "StatefulSet"}
+    ]
+    assert labels.count("k8s-gpu-management") == 1
+    assert len(labels) == len(set(labels))
 
 
-def _may_list(cluster: LiveCluster) -> bool:
-    try:
-        cluster.list(Kind.CLAIM)
-    except ClusterForbids:
-        return False
-    return True
+def test_service_and_ingress_lead_to_port_8080():
+    service = one("Service", "k8s-gpu-management")["spec"]
+    assert [(p["port"], p["targetPort"]) for p in service["ports"]] == [(8080, 8080)]
+    ingress = one("Ingress", "gpu-management-ingress")
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    assert ingress["spec"]["tls"][0]["secretName"] == "gpu-management-tls"
+    assert ingress["metadata"]["annotations"] == {
+        "cert-manager.io/cluster-issuer": "letsencrypt-prod",
+        "nginx.ingress.kubernetes.io/ssl-redirect": "true",
+        "nginx.ingress.kubernetes.io/force-ssl-redirect": "true",
+    }
+    assert one("Namespace", "gpu-management")["metadata"]["labels"]["name"] == "gpu-management"
 
 
-def _kubeconfig_of(admin: Admin, plane: ControlPlane, account: str) -> Path:
-    wish = ServiceAccount.Token(
-        metadata=ObjectMeta(namespace="gpu-management"),
-        spec=TokenRequestSpec(audiences=[], expirationSeconds=3600),
-    )
-    made = admin.client.create(wish, account, namespace="gpu-management")
-    return plane.kubeconfig(made.status.token, account)
+def test_secrets_hold_placeholders_that_no_server_accepts():
+    secrets = {t["metadata"]["name"]: t["stringData"] for t in load(K8S / "secret.yaml")}
+    assert {"ml-team-api-key", "monitoring-api-key"} <= set(secrets["gpu-management-api-keys"])
+    assert "url" in secrets["slack-webhook"]
+    assert "password" in secrets["oracle-secret"]
+    assert {value for told in secrets.values() for value in told.values()} == {"REPLACE_ME", ""}
 
 
-ALLOCATION: Thing = {
-    "apiVersion": "gpu.company.com/v1",
-    "kind": "GpuAllocation",
-    "metadata": {"name": "train", "namespace": "ml"},
-    "spec": {
-        "workloadType": "Training",
-        "requiredMemoryGb": 80,
-        "useMig": False,
-        "maxDurationHours": 168,
-        "costLimit": 500,
-    },
-}
+OURS = [pair for pair in pod_specs(everything()) if pair[0] != "oracle-db"]
+"""Oracle's image is not locked down: it writes where it likes."""
 
 
-def _created(admin: Admin, **spec: Any) -> Any:
-    thing = {**ALLOCATION, "spec": {**ALLOCATION["spec"], **spec}}
-    return admin.client.create(generic(thing)(thing), dry_run=True)
+@pytest.mark.parametrize(("name", "spec"), OURS)
+def test_pods_are_locked_down(name: str, spec: Thing):
+    assert spec["enableServiceLinks"] is False
+    for container in spec["containers"]:
+        told = container["securityContext"]
+        assert told["allowPrivilegeEscalation"] is False
+        assert told["readOnlyRootFilesystem"] is True
+        assert told["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["requests"]
+        assert "memory" in container["resources"]["limits"]
+    is_root = spec["containers"][0]["securityContext"].get("runAsUser") == 0
+    assert is_root == (name == "gpu-collector")
+    wants_token = spec["automountServiceAccountToken"]
+    assert wants_token == (name == "gpu-management-controller")
 
 
-def test_objects_of_the_guides_definition_are_valid_and_so_are_larger_gpus(installed: Admin):
-    until(lambda: _is_served(installed))
-    assert _created(installed)["spec"]["requiredMemoryGb"] == 80
-    more = _created(installed, requiredMemoryGb=192, count=8, teamId="ml", podName="p", userId="u")
-    assert more["spec"]["count"] == 8
+def test_the_collector_mounts_the_host_read_only():
+    spec = one("DaemonSet", "gpu-collector")["spec"]["template"]["spec"]
+    host = {volume["name"] for volume in spec["volumes"] if "hostPath" in volume}
+    [container] = spec["containers"]
+    mounts = {mount["name"]: mount.get("readOnly") for mount in container["volumeMounts"]}
+    assert host == {"pod-resources"}
+    assert mounts["pod-resources"] is True
+    assert spec["affinity"]["nodeAffinity"]
+    assert spec["tolerations"]
 
 
-def _is_served(admin: Admin) -> bool:
-    try:
-        _created(admin)
-    except ApiError as missing:
-        if missing.status.code == 404:
-            return False
-        raise
-    return True
+def test_the_policy_of_the_guide_is_there_with_its_peers():
+    policy = one("NetworkPolicy", "gpu-management-netpol")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    [ingress], [egress] = policy["ingress"], policy["egress"]
+    names = [peer["namespaceSelector"]["matchLabels"] for peer in ingress["from"]]
+    for name in ("ml-training", "monitoring"):
+        assert {"name": name} in names
+        assert {"kubernetes.io/metadata.name": name} in names
+    assert ingress["ports"] == [{"protocol": "TCP", "port": 8080}]
+    assert {"protocol": "TCP", "port": 1521} in egress["ports"]
+    peers = of_kind(everything(), "NetworkPolicy")
+    wanted = "controller ingress-controller kubeflow collector own-database redis dns prometheus"
+    for peer in [*wanted.split(), "directory", "https"]:
+        assert f"gpu-management-netpol-{peer}" in peers
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        {"workloadType": "Mining"},
-        {"requiredMemoryGb": 0},
-        {"maxDurationHours": 169},
-        {"costLimit": -1},
-        {"useMig": "yes"},
-    ],
-)
-def test_what_the_guides_definition_refuses_is_refused(installed: Admin, spec: dict[str, Any]):
-    until(lambda: _is_served(installed))
-    with pytest.raises(ApiError, match="spec"):
-        _created(installed, **spec)
+def test_jenkins_gets_the_same_deployment_with_its_own_placeholder():
+    made = (K8S / "deployment.jenkins.yaml").read_text("utf-8").replace("IMAGE_TAG", "17")
+    images = {
+        container["image"]
+        for _, spec in pod_specs(documents(made))
+        for container in spec["containers"]
+    }
+    assert images == {"k8s-gpu-management:17"}
+    plain = (K8S / "deployment.yaml").read_text("utf-8").partition("\n")[2]
+    assert plain.replace("${IMAGE}", "k8s-gpu-management:17") in made
 
 
-def test_the_policy_refuses_gpu_pods_without_an_allocation_only_where_it_is_switched_on(
-    installed: Admin,
-):
-    installed.prepare("strict", "free")
-    label = {"metadata": {"labels": {"gpu.company.com/enforce": "true"}}}
-    from lightkube.resources.core_v1 import Namespace
-
-    installed.client.patch(Namespace, "strict", label)
-    for thing in manifest("admission-policy"):
-        installed.ensure(thing)
-    gpu = {"nvidia.com/gpu": "1"}
-    until(lambda: "without an allocation" in _refusal(installed, namespace="strict", limits=gpu))
-    assert _refusal(installed, namespace="free", limits=gpu) == ""
-    assert _refusal(installed, namespace="strict") == ""
-    named = {"gpu.company.com/allocation-id": "a-1"}
-    assert _refusal(installed, namespace="strict", limits=gpu, annotations=named) == ""
-    assert _refusal(installed, namespace="strict", claims=["gpualloc-a-1"]) == ""
-    assert "no allocation" in _refusal(installed, namespace="strict", claims=["own"])
-    for thing in manifest("admission-policy"):
-        installed.client.delete(generic(thing), thing["metadata"]["name"])
+def test_nothing_but_images_is_left_to_be_filled_in():
+    for file in files():
+        text = file.read_text("utf-8")
+        text = text.replace("${IMAGE}", "").replace("${COLLECTOR_IMAGE}", "")
+        assert "${" not in text.replace("${{", ""), file
 
 
-def _refusal(admin: Admin, **told: Any) -> str:
-    thing = pod("probe", phase="Pending", **told)
-    try:
-        admin.client.create(generic(thing)(thing), dry_run=True)
-    except ApiError as refused:
-        return str(refused.status.message)
-    return ""
+@pytest.mark.cluster
+def test_the_api_server_accepts_every_manifest(api_server: ApiServer, admin: Admin):
+    admin.prepare("gpu-management")
+    for thing in everything():
+        if thing["kind"] in OPTIONAL_KINDS:
+            continue
+        answer = api_server.apply(thing, dry_run=True)
+        assert answer.status_code in {200, 201}, (thing["kind"], answer.text)
+        assert "Warning" not in answer.headers, answer.headers["Warning"]
+
+
+@pytest.mark.cluster
+def test_a_field_that_does_not_exist_is_refused(api_server: ApiServer, admin: Admin):
+    admin.prepare("gpu-management")
+    service = one("Service", "k8s-gpu-management")
+    service["spec"]["selectr"] = {}
+    answer = api_server.apply(service, dry_run=True)
+    assert answer.status_code >= 400, answer.text
+    assert "selectr" in answer.text

@@ -20,7 +20,8 @@ ADMIN_TOKEN = "test-admin"
 READY_SECONDS = 90.0
 _CONTROLLERS = (
     "resourceclaim-controller,garbage-collector-controller,namespace-controller,"
-    "pod-garbage-collector-controller,disruption-controller,serviceaccount-controller"
+    "pod-garbage-collector-controller,disruption-controller,serviceaccount-controller,"
+    "clusterrole-aggregation-controller"
 )
 
 
