@@ -32,8 +32,11 @@ from gpu_management.devices.pools import WELL_KNOWN_LABELS
 from gpu_management.devices.routes import router as devices
 from gpu_management.events.routes import router as events
 from gpu_management.events.stream import Broadcaster
+from gpu_management.metrics.embedded import Embedded
+from gpu_management.metrics.latest import Latest
 from gpu_management.metrics.routes import router as metrics
 from gpu_management.metrics.service import Intake
+from gpu_management.metrics.store import Store
 from gpu_management.mig.plan_routes import router as mig_plans
 from gpu_management.mig.routes import router as mig
 from gpu_management.overview.board import Board
@@ -72,6 +75,7 @@ class Parts:
     node_pool_labels: tuple[str, ...] = WELL_KNOWN_LABELS
     max_rate_per_hour: int = 1000
     intake: Intake = field(default_factory=Intake)
+    metrics_store: Store = field(default_factory=Embedded)
     cache: Cache = field(default_factory=Cache)
 
 
@@ -145,6 +149,8 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.node_pool_labels = parts.node_pool_labels
     app.state.max_rate_per_hour = parts.max_rate_per_hour
     app.state.intake = parts.intake
+    app.state.metrics_store = parts.metrics_store
+    app.state.latest = Latest(parts.metrics_store, parts.intake.interval_seconds)
 
 
 def purse_of(serving: Runtime, desk: Desk) -> Purse:

@@ -16,9 +16,8 @@ from gpu_management.auth.access import parse_role
 from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
 from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
+from gpu_management.cli import wiring_metrics
 from gpu_management.cli.wiring_cluster import cluster_jobs, rules_of
-from gpu_management.cli.wiring_metrics import intake_of
-from gpu_management.cli.wiring_metrics import jobs_of as metrics_jobs_of
 from gpu_management.cli.wiring_retention import purge_job
 from gpu_management.controller.leader import Leader
 from gpu_management.controller.loops import (
@@ -198,7 +197,7 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     money.append(closing_job(database, parts.desk))
     jobs += cluster_jobs(settings, database, clock, office)
     jobs.append(purge_job(database, settings.retention))
-    jobs += metrics_jobs_of(database, settings.metrics)
+    jobs += wiring_metrics.jobs_of(database, settings.metrics)
     loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
     return Process(settings, database, office, security, create_app(parts), loops, clock)
 
@@ -247,7 +246,8 @@ def _parts(
         insecure_note=note,
         node_pool_labels=settings.billing.node_pool_labels,
         max_rate_per_hour=settings.billing.max_rate_per_hour,
-        intake=intake_of(settings.metrics),
+        intake=wiring_metrics.intake_of(settings.metrics),
+        metrics_store=wiring_metrics.store_of(settings.metrics),
         cache=Cache(
             enabled=settings.cache.enabled,
             ttl_seconds=settings.cache.ttl_seconds,

@@ -2,11 +2,19 @@
 
 from datetime import timedelta
 
+import httpx2
+
 from gpu_management.controller.loops import Job, metrics_jobs
 from gpu_management.core.database import Database
 from gpu_management.core.settings import Metrics
+from gpu_management.core.settings_items import SettingsError
+from gpu_management.metrics.embedded import Embedded
+from gpu_management.metrics.promql import Promql
 from gpu_management.metrics.rollup import Ages
 from gpu_management.metrics.service import Intake
+from gpu_management.metrics.store import Store
+
+_PROMETHEUS_SECONDS = 30.0
 
 
 def intake_of(told: Metrics) -> Intake:
@@ -27,3 +35,17 @@ def jobs_of(database: Database, told: Metrics) -> list[Job]:
         hours=timedelta(days=kept.hours_days),
     )
     return metrics_jobs(database, ages)
+
+
+def store_of(told: Metrics) -> Store:
+    """Return who answers questions about use.
+
+    Raises:
+        SettingsError: a Prometheus is to answer, and none is named.
+    """
+    if told.backend == "embedded":
+        return Embedded()
+    if told.prometheus_url is None:
+        raise SettingsError(["metrics.prometheus-url: backend promql needs the address"])
+    client = httpx2.Client(base_url=told.prometheus_url, timeout=_PROMETHEUS_SECONDS)
+    return Promql(client, told.collection_interval_seconds)

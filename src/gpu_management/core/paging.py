@@ -138,3 +138,19 @@ def _value(part: Any, kind: type[Any]) -> Any:
     if type(part) is not kind or (kind is int and not -_LARGEST <= part <= _LARGEST):
         raise ValueError(f"not of type {kind.__name__}")
     return part
+
+
+def page_of_rows(rows: Sequence[Any], page: Page) -> Listing:
+    """Return one page of rows that are all at hand; the cursor is the place of the next.
+
+    Raises:
+        ValidationFailed: a cursor that is not ours.
+    """
+    start = 0
+    if page.cursor:
+        if not page.cursor.isascii() or not page.cursor.isdigit():
+            message = "the cursor was not written by this list"
+            raise ValidationFailed(message, errors=[FieldError("cursor", "format", message)])
+        start = int(page.cursor[:18])
+    end = len(rows) if page.limit is None else start + page.limit
+    return Listing(rows[start:end], len(rows), str(end) if end < len(rows) else None)

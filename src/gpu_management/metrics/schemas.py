@@ -1,10 +1,10 @@
-"""Wire shapes of measurements: what collectors send (as `batches.pack` writes it)."""
+"""Wire shapes of measurements: what collectors send (`batches.pack`), and answers."""
 
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from gpu_management.core.wire import Instant, Plain, WireInt, WireModel, WireRequest
+from gpu_management.core.wire import Instant, Moment, Plain, WireInt, WireModel, WireRequest
 from gpu_management.metrics.arrivals import plausible
 from gpu_management.metrics.batches import VALUES, camel
 from gpu_management.metrics.ingest import Taken
@@ -124,3 +124,29 @@ def ingested(taken: Taken) -> dict[str, Any]:
         "unknown_devices": taken.unknown_uuids,
         "refused": taken.refused,
     }
+
+
+class LatestMetrics(WireModel):
+    """The newest figures of a GPU or a MIG instance; what is not known is null (DTO-11)."""
+
+    device_id: str
+    gpu_instance_id: int | None = Field(description="Null: the whole GPU.")
+    node_name: str
+    model_id: str
+    at: Moment
+    utilization_pct: float | None
+    memory_used_mib: float | None
+    temperature_celsius: float | None
+    power_w: float | None
+    sm_clock_mhz: float | None
+    ecc_double_bit: float | None
+    last_xid: int | None = Field(description="The last error's code; it stays. 0: none.")
+
+
+class MetricRow(WireModel):
+    """A figure of a group in a bucket of time; a gap has no row."""
+
+    group: str = Field(description="The name of the group; empty for the whole cluster.")
+    at: Moment = Field(description="The beginning of the bucket.")
+    value: float
+    samples: float = Field(description="Samples behind it, those of MIG instances in parts.")
