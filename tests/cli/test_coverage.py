@@ -7,6 +7,8 @@ from gpu_management.cli.lazy import load
 from tests.support.cli import gpuctl
 from tests.support.server import LiveServer
 
+BY_MACHINES = {"ingestMetrics"}
+"""What only programs call: the collectors of the nodes."""
 COMMANDS = {
     "applyMigLayout": "mig layout apply",
     "createAllocation": "allocations request",
@@ -40,6 +42,9 @@ COMMANDS = {
     "getDeviceHistory": "devices history",
     "getMe": "whoami",
     "getMigHistory": "mig layout history",
+    "getMigFragmentation": "mig fragmentation",
+    "listMigLayouts": "mig layout legal",
+    "planMigRepacking": "mig preview",
     "getMigInstance": "mig instances",
     "getModel": "models get",
     "getMonthStatement": "statements show",
@@ -93,7 +98,7 @@ def test_every_operation_of_the_api_has_a_command(live: LiveServer) -> None:
         for operation in methods.values()
         if path.startswith("/api/")
     }
-    assert offered == set(COMMANDS)
+    assert offered == set(COMMANDS) | BY_MACHINES
 
 
 def test_every_command_named_there_exists() -> None:
@@ -137,3 +142,13 @@ def test_one_slice_is_shown(live: LiveServer) -> None:
     assert name in gpuctl(live, "mig", "instances", name).out
     assert gpuctl(live, "mig", "destroy", name).code == 0
     assert gpuctl(live, "mig", "instances", name).code == 1
+
+
+def test_a_repacking_is_previewed(live: LiveServer) -> None:
+    ran = gpuctl(live, "mig", "preview", "--demand", "1g.10gb=1")
+    assert ran.code == 0, ran.err
+    assert "no plan is better" in ran.out
+    assert "optimal" in gpuctl(live, "mig", "preview", "--demand", "1g.10gb=1", "-o", "json").json
+    assert gpuctl(live, "mig", "preview", "--demand", "1g.10gb").code == 2
+    assert "AFTER A REPACK" in gpuctl(live, "mig", "fragmentation").out
+    assert "7 x 1g.10gb" in gpuctl(live, "mig", "layout", "legal", "h100-sxm5-80gb").out

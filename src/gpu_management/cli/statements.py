@@ -37,7 +37,7 @@ Month = Annotated[str, typer.Argument(metavar="MONTH", help="Such as 2026-03.")]
 
 def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    statements = group("statements", "What each team pays for a month.", inside=app)
+    statements = group("statements", "What each team pays for a month; closing months.", inside=app)
     command(statements, "list")(list_months)
     command(statements, "show")(show)
     command(statements, "close")(close)
