@@ -158,3 +158,33 @@ def test_the_trend_compares_with_the_window_before(busy: House, caller: TestClie
     assert (ledger["timeline"], ledger["buckets"]["gpuHours"]) == ([], 0)
     busy.clock.forward(hours=6)
     assert caller.get(path).json()["data"]["trend"] == {"previousCost": 7.5, "changePct": 0}
+
+
+def test_a_young_fleet_costs_a_day_what_its_days_cost(busy: House, caller: TestClient) -> None:
+    busy.clock.forward(hours=2)  # 12 hours of the first day, the second, 2 hours of the third
+    for days, spent, lived in ((1, 2.5, 1), (2, 32.5, 2), (3, 47.5, 3), (365, 47.5, 3)):
+        found = caller.get(f"/api/v1/gpu/cost/analysis?days={days}").json()["data"]
+        assert (found["period"]["days"], found["totalCost"]) == (days, spent)
+        assert found["dailyAverage"] == pytest.approx(spent / lived, abs=1e-6)
+        assert found["projectedMonthly"] == pytest.approx(30 * spent / lived, abs=1e-6)
+
+
+def test_an_analysis_names_the_budget_of_what_it_covers(busy: House, caller: TestClient) -> None:
+    path = "/api/v1/gpu/cost/analysis"
+    assert caller.get(path).json()["data"]["budget"] is None
+    budgets = (
+        {"scope": "team", "scopeName": "ml", "period": "month", "amount": 50},
+        {"scope": "cluster", "period": "day", "amount": 10},
+        {"scope": "cluster", "period": "month", "amount": 90},
+        {"scope": "cluster", "period": "month", "amount": 7, "unit": "gpuHours"},
+    )
+    for budget in budgets:
+        assert caller.post("/api/v1/gpu/budgets", json=budget).status_code == 201
+    found = caller.get(path).json()["data"]["budget"]
+    assert (found["amount"], found["status"]["spent"], found["status"]["pct"]) == (90, 45, 50)
+    mine = costs.Reader(principal(Role.USER, team="ml"), Permission.OWN_COST_READ)
+    window = costs.last_days(busy.desk, 7, now=busy.now)
+    purse = busy.app().state.purse
+    with busy.database.read() as session:
+        own = answers.analysis(session, busy.desk, purse, window=window, reader=mine, now=busy.now)
+    assert (own["budget"]["scope_name"], own["budget"]["status"]["spent"]) == ("ml", 36)

@@ -1,13 +1,15 @@
 """Answers of the cost routes: rows of groups, ordered and shaped for the wire."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from gpu_management.auth.access import visible_team
 from gpu_management.core.problems import FieldError, ValidationFailed
-from gpu_management.costs import shaping
+from gpu_management.costs import service, shaping
+from gpu_management.costs.budgets import Purse, bounding
 from gpu_management.costs.capacity import DIMENSIONS, buckets_by
 from gpu_management.costs.grouping import Dimension, Question, added_up
 from gpu_management.costs.reader import Reader
@@ -16,6 +18,15 @@ from gpu_management.costs.service import Desk, Window
 _FIELDS = {dimension: dimension.name.lower() for dimension in Dimension}
 _IN_TIME = {Dimension.DAY, Dimension.MONTH}
 _SORTS = ("key", "cost", "-cost")
+
+
+def analysis(
+    session: Session, desk: Desk, purse: Purse, *, window: Window, reader: Reader, now: datetime
+) -> dict[str, Any]:
+    """Return the spending of a window, with the budget that bounds it (DTO-13)."""
+    team = visible_team(reader.principal, reader.permission)
+    spending = service.analysis(session, desk, window=window, reader=reader, now=now)
+    return spending | {"budget": bounding(session, purse, team=team, now=now)}
 
 
 def cost_by(

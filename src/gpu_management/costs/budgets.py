@@ -36,6 +36,7 @@ from gpu_management.costs.models import (
 from gpu_management.costs.tally import Tally
 
 SORTS = {"scopeName": Budget.scope_name, "createdAt": Budget.created_at, "period": Budget.period}
+_TELLING = (BudgetPeriod.MONTH, BudgetPeriod.QUARTER, BudgetPeriod.WEEK, BudgetPeriod.DAY)
 MOST_PCT = 1000
 """The highest threshold of a warning."""
 
@@ -254,6 +255,22 @@ def describe(
         shown(row) | {"currency": purse.currency, "status": _status(one, sums[one.id], now)}
         for row, one in zip(rows, known, strict=True)
     ]
+
+
+def bounding(
+    session: Session, purse: Purse, *, team: str | None, now: datetime
+) -> dict[str, Any] | None:
+    """Return the money budget of a team, or of the cluster where `team` is None.
+
+    That of the month, else of the next longer or shorter period; None where none is set.
+    """
+    scope = BudgetScope.CLUSTER if team is None else BudgetScope.TEAM
+    name = purse.cluster_name if team is None else team
+    query = select(Budget).where(
+        Budget.scope == scope, Budget.scope_name == name, Budget.unit == BudgetUnit.MONEY
+    )
+    found = sorted(session.scalars(query), key=lambda row: _TELLING.index(row.period))
+    return describe(session, purse, found[:1], now=now)[0] if found else None
 
 
 def shown(row: Budget) -> dict[str, Any]:

@@ -218,10 +218,12 @@ def devices_of(session: Session, nodes: Iterable[int]) -> list[int]:
     return list(session.scalars(query))
 
 
+def first_device(session: Session) -> datetime | None:
+    """Return when there was a GPU for the first time; None where there never was."""
+    return session.scalar(select(func.min(Device.registered_at)))
+
+
 def first_moment(session: Session) -> datetime | None:
     """Return when the ledger begins: the first device or hold; None where there is neither."""
-    starts = (
-        session.scalar(select(func.min(Device.registered_at))),
-        session.scalar(select(func.min(Hold.started_at))),
-    )
+    starts = (first_device(session), session.scalar(select(func.min(Hold.started_at))))
     return min((moment for moment in starts if moment is not None), default=None)

@@ -12,6 +12,7 @@ from gpu_management.core.http import Now, Paging, ReadSession, WireRoute, page_o
 from gpu_management.core.wire import Instant
 from gpu_management.costs import answers, ledger_schemas, schemas, service, timeline
 from gpu_management.costs.asking import Asked, groups_of, only_of, page_of_rows, window_of
+from gpu_management.costs.budget_routes import PurseDep
 from gpu_management.costs.grouping import Dimension
 
 router = APIRouter(prefix="/api/v1/gpu", tags=["cost"], route_class=WireRoute)
@@ -85,12 +86,17 @@ Group = Annotated[
     responses=problems(),
 )
 def analysis(
-    principal: CostReader, session: ReadSession, desk: DeskDep, now: Now, asked: AskedDep
+    principal: CostReader,
+    session: ReadSession,
+    desk: DeskDep,
+    purse: PurseDep,
+    now: Now,
+    asked: AskedDep,
 ) -> Any:
     """Return what was spent, by everything that pays, and where the fleet's time went."""
     window = window_of(desk, asked, now=now)
     reader = service.Reader(principal)
-    return service.analysis(session, desk, window=window, reader=reader, now=now)
+    return answers.analysis(session, desk, purse, window=window, reader=reader, now=now)
 
 
 @router.get(
@@ -101,12 +107,17 @@ def analysis(
     responses=problems(),
 )
 def own(
-    principal: OwnReader, session: ReadSession, desk: DeskDep, now: Now, asked: AskedDep
+    principal: OwnReader,
+    session: ReadSession,
+    desk: DeskDep,
+    purse: PurseDep,
+    now: Now,
+    asked: AskedDep,
 ) -> Any:
     """Return what the caller's team spent (D-08)."""
     window = window_of(desk, asked, now=now)
     reader = service.Reader(principal, Permission.OWN_COST_READ)
-    return service.analysis(session, desk, window=window, reader=reader, now=now)
+    return answers.analysis(session, desk, purse, window=window, reader=reader, now=now)
 
 
 @router.get(

@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import Field
 
 from gpu_management.core.wire import Amount, Moment, WireModel
+from gpu_management.costs.budget_schemas import Budget
 
 
 class Period(WireModel):
@@ -67,7 +68,7 @@ class Analysis(WireModel):
     gpu_hours: float = Field(description="GPU-hours held, shares and slices counted as parts.")
     unpriced_gpu_hours: float = Field(description="Of these, without a price.")
     unpriced_by_model: dict[str, float] = Field(description="The same by model, where any.")
-    daily_average: Amount
+    daily_average: Amount = Field(description="Over the days of the window that had GPUs.")
     projected_monthly: Amount = Field(description="The daily average times 30.")
     by_team: dict[str, Amount]
     by_user: dict[str, Amount]
@@ -79,6 +80,10 @@ class Analysis(WireModel):
     daily_series: list[DayCost]
     trend: Trend
     idle_cost: Amount | None = Field(description="Held and measured idle; null while unmeasured.")
+    budget: Budget | None = Field(
+        description="The money budget of the cluster, or of your team where you see one; of the"
+        " month before other periods. Null: none is set."
+    )
     unallocated_cost: Amount | None = Field(
         description="Free time at the card's price; null for those who see one team."
     )

@@ -19,7 +19,7 @@ from gpu_management.costs.closed_rows import Terms
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.grouping import Added, Dimension, Question, added_up
 from gpu_management.costs.meter import Meter
-from gpu_management.costs.queries import overlapping
+from gpu_management.costs.queries import first_device, overlapping
 from gpu_management.costs.reader import Reader
 from gpu_management.costs.shaping import money
 from gpu_management.rates.book import Book
@@ -174,5 +174,6 @@ def analysis(
             nodes=by(Dimension.NODE) if fleet is None else None,
             fleet=fleet,
             before=before,
+            began=first_device(session),
         )
     )

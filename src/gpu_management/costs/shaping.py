@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gpu_management.core.database import MICROS
-from gpu_management.costs.days import day_start
+from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.grouping import Added, Dimension, Sums
 from gpu_management.costs.ledger import MILLI_SECONDS_PER_HOUR, Buckets
 
@@ -36,7 +36,10 @@ _BUCKETS = ("used", "idle", "unattributed", "free", "unavailable")
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What an analysis is made of; `fleet` is None for those who see their own team only."""
+    """What an analysis is made of; `fleet` is None for those who see their own team only.
+
+    `began` is when there was a GPU for the first time.
+    """
 
     currency: str
     zone: ZoneInfo
@@ -47,6 +50,7 @@ class Findings:
     nodes: Added | None
     fleet: Mapping[tuple[Any, ...], Buckets] | None
     before: Added
+    began: datetime | None = None
 
 
 def money(micros: int) -> Decimal:
@@ -68,7 +72,7 @@ def analysis(found: Findings) -> dict[str, Any]:
     """Return the fields of an analysis (DTO-13)."""
     total = _total(found.payers)
     series = _series(found)
-    daily = money(total.micros) / max(1, len(series))
+    daily = money(total.micros) / _days_of_life(found, series)
     fleet = None if found.fleet is None else sum(found.fleet.values(), Buckets())
     return {
         "period": period(found.zone, found.since, found.until, days=len(series)),
@@ -163,6 +167,14 @@ def _series(found: Findings) -> list[dict[str, Any]]:
         rows.append({"date": day, "cost": money(spent)})
         day += timedelta(days=1)
     return rows
+
+
+def _days_of_life(found: Findings, series: list[dict[str, Any]]) -> int:
+    """Return how many days of the window had GPUs: a fleet is not cheaper for being young."""
+    if found.began is None:
+        return len(series)
+    lived = sum(next_day(row["date"], found.zone) > found.began for row in series)
+    return max(1, lived)
 
 
 def _trend(total: Sums, before: Sums) -> dict[str, Any]:
