@@ -21,7 +21,8 @@ READY_SECONDS = 90.0
 _CONTROLLERS = (
     "resourceclaim-controller,garbage-collector-controller,namespace-controller,"
     "pod-garbage-collector-controller,disruption-controller,serviceaccount-controller,"
-    "clusterrole-aggregation-controller"
+    "clusterrole-aggregation-controller,deployment-controller,replicaset-controller,"
+    "daemonset-controller,statefulset-controller"
 )
 
 
