@@ -175,6 +175,24 @@ class GPUManagementClient(Money):
         """Return what each kind of work asked for so far, and the cheapest place for it."""
         return self._list(f"{_GPU}/workload-profiles")
 
+    # Measurements
+
+    def ingest_metrics(self, batch: Json) -> Json:
+        """Send what a collector read of a node."""
+        return self._object("POST", f"{_GPU}/metrics/ingest", body=batch)
+
+    def get_latest_metrics(self, **filters: object) -> list[Json]:
+        """Return the newest figures of GPUs and MIG instances."""
+        return self._list(f"{_GPU}/metrics/latest", **filters)
+
+    def query_metrics(self, **question: object) -> list[Json]:
+        """Return a metric over time: metric, how, group, start, end, step and filters."""
+        return self._list(f"{_GPU}/metrics/query", **question)
+
+    def get_top_metrics(self, **question: object) -> list[Json]:
+        """Return the groups with the highest or lowest figures of the last hours."""
+        return self._list(f"{_GPU}/metrics/top", **question)
+
     # MIG
 
     def list_mig_profiles(self, **filters: object) -> list[Json]:

@@ -41,6 +41,9 @@ COMMANDS = {
     "getDeviceHealth": "devices health",
     "getDeviceHistory": "devices history",
     "getMe": "whoami",
+    "getLatestMetrics": "metrics latest",
+    "getTopMetrics": "metrics top",
+    "queryMetrics": "metrics query",
     "getMigHistory": "mig layout history",
     "getMigFragmentation": "mig fragmentation",
     "listMigLayouts": "mig layout legal",
@@ -152,3 +155,10 @@ def test_a_repacking_is_previewed(live: LiveServer) -> None:
     assert gpuctl(live, "mig", "preview", "--demand", "1g.10gb").code == 2
     assert "AFTER A REPACK" in gpuctl(live, "mig", "fragmentation").out
     assert "7 x 1g.10gb" in gpuctl(live, "mig", "layout", "legal", "h100-sxm5-80gb").out
+
+
+def test_what_gpus_do_is_shown(live: LiveServer) -> None:
+    assert "does gpu-collector run" in gpuctl(live, "metrics", "latest").err
+    assert gpuctl(live, "metrics", "query", "--by", "team", "-m", "powerW").code == 0
+    assert gpuctl(live, "metrics", "top", "--lowest", "-n", "3").code == 0
+    assert gpuctl(live, "metrics", "query", "--step", "1").code == 2

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "migrate": ("local", "Bring the database to the newest version."),
     "config": ("local", "Settings of the server on this machine."),
     "simulate": ("local", "Play on a fleet that is not there."),
+    "metrics": ("metrics", "What GPUs do, now and over time."),
     "optimize": ("optimize", "Find GPU time that nobody uses."),
     "version": ("local", "Show the version of this program."),
 }
