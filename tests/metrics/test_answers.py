@@ -123,7 +123,12 @@ def test_the_busiest_come_first(caller: TestClient) -> None:
 
 
 def test_a_series_is_json_or_csv(caller: TestClient) -> None:
-    params: dict[str, Any] = {"start": BEGINS.isoformat(), "end": ENDS.isoformat(), "step": 3600, "group": "node"}
+    params: dict[str, Any] = {
+        "start": BEGINS.isoformat(),
+        "end": ENDS.isoformat(),
+        "step": 3600,
+        "group": "node",
+    }
     rows = ask(caller, "query", **params)
     assert [(row["group"], row["at"]) for row in rows][:2] == [
         ("n1", "2026-03-02T12:00:00.000Z"),

@@ -237,7 +237,12 @@ def _parts(
         ),
         security=security,
         office=office,
-        desk=Desk(settings.billing.currency, ZoneInfo(settings.billing.timezone), keeper),
+        desk=Desk(
+            settings.billing.currency,
+            ZoneInfo(settings.billing.timezone),
+            keeper,
+            settings.metrics.collection_interval_seconds,
+        ),
         context_path=settings.server.context_path,
         slow_seconds=settings.api.slow_call_seconds,
         default_wait_seconds=settings.allocations.max_wait_seconds,

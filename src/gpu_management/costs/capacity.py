@@ -16,6 +16,7 @@ from gpu_management.costs.differences import differences
 from gpu_management.costs.grouping import Dimension, parts_of
 from gpu_management.costs.ledger import Buckets
 from gpu_management.costs.models import DayCapacity
+from gpu_management.costs.using import Measured, measured_by, split
 from gpu_management.devices.models import Node
 
 DIMENSIONS = (
@@ -51,8 +52,13 @@ def buckets_by(
     window: tuple[datetime, datetime],
     groups: Sequence[Dimension] = (),
     only: Mapping[Dimension, str] | None = None,
+    *,
+    is_split: bool = True,
 ) -> dict[Key, Buckets]:
-    """Return the buckets of [since, until) by the values of `groups`."""
+    """Return the buckets of [since, until) by the values of `groups`.
+
+    Unless `is_split`, used and idle time are left within unattributed.
+    """
     nodes = _nodes(session) if Dimension.NODE in {*groups, *(only or {})} else {}
     wanted = _values(only or {}, nodes)
     found: dict[Key, Buckets] = defaultdict(Buckets)
@@ -60,7 +66,32 @@ def buckets_by(
         if all(row[_NAMES[dimension]] in values for dimension, values in wanted.items()):
             key = tuple(_shown(group, row[_NAMES[group]], nodes) for group in groups)
             found[key] += _read(row)
-    return {key: sums for key, sums in found.items() if sums.total}
+    whole = {key: sums for key, sums in found.items() if sums.total}
+    if not is_split:
+        return whole
+    return _split(session, terms, window, groups, wanted, whole=whole, nodes=nodes)
+
+
+def _split(  # noqa: PLR0913 - what was asked, and what was found
+    session: Session,
+    terms: Terms,
+    window: tuple[datetime, datetime],
+    groups: Sequence[Dimension],
+    wanted: Mapping[Dimension, Sequence[Any]],
+    *,
+    whole: dict[Key, Buckets],
+    nodes: Mapping[int, str],
+) -> dict[Key, Buckets]:
+    """Tell used and idle time apart from what was held, where it was measured."""
+    needed = list(dict.fromkeys([*groups, *wanted]))
+    sums: dict[Key, Measured] = defaultdict(Measured)
+    for raw, measured in measured_by(session, terms, window, needed).items():
+        values = dict(zip(needed, raw, strict=True))
+        if all(values[dimension] in some for dimension, some in wanted.items()):
+            sums[tuple(_shown(group, values[group], nodes) for group in groups)] += measured
+    return {
+        key: split(buckets, sums[key]) if key in sums else buckets for key, buckets in whole.items()
+    }
 
 
 def _rows(

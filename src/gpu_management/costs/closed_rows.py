@@ -17,10 +17,19 @@ from gpu_management.costs import ledger, queries
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.ledger import Buckets, buckets
 from gpu_management.costs.models import DayCapacity, DayCost, HoldDay
-from gpu_management.costs.pieces import cut
+from gpu_management.costs.pieces import Cut, cut
+from gpu_management.metrics.attribution import Use
+from gpu_management.metrics.use import uses
 from gpu_management.rates.book import Book
 
-HOLD_DAY = ("milli_seconds", "unpriced_milli_seconds", "micros", "card_micros")
+HOLD_DAY = (
+    "milli_seconds",
+    "unpriced_milli_seconds",
+    "micros",
+    "card_micros",
+    "used_milli_seconds",
+    "idle_milli_seconds",
+)
 """What a hold's day adds up."""
 CAPACITY = (
     "total_milli_seconds",
@@ -40,10 +49,14 @@ PAYER = ("cluster_name", "team_id", "user_id", "namespace", "model_id", "workloa
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What closed days are made with: the billing time zone and the price book."""
+    """What closed days are made with: the billing time zone and the price book.
+
+    Samples come every `interval_seconds`.
+    """
 
     zone: ZoneInfo
     book: Book
+    interval_seconds: int = 15
 
     @property
     def slice_rule(self) -> str:
@@ -95,9 +108,10 @@ def rows_of(session: Session, terms: Terms, days: Sequence[date]) -> Rows:
     bounds = queries.bounds_of(days, terms.zone)
     rows = Rows()
     sums: dict[tuple[Any, ...], list[int]] = {}
+    found = uses(session, list(pairwise(bounds)), interval_seconds=terms.interval_seconds)
     for piece in cut([pricer.held(hold) for hold in holds], bounds):
         hold, day = holds[piece.hold], days[piece.stretch]
-        figures = (piece.milli_seconds, piece.unpriced, piece.micros, piece.card_micros)
+        figures = figures_with(piece, found.get((hold.id, piece.stretch)))
         rows.hold_days.append(hold_day(hold.id, day, figures, is_correction=False))
         add(sums, (day, *payer(hold)), (1, *figures))
     rows.daily = [daily(key, figures, is_correction=False) for key, figures in sums.items()]
@@ -136,10 +150,14 @@ def hold_day(
         "hold_id": hold_id,
         "day": day,
         **dict(zip(HOLD_DAY, figures, strict=True)),
-        "used_milli_seconds": 0,
-        "idle_milli_seconds": 0,
         "is_correction": is_correction,
     }
+
+
+def figures_with(piece: Cut, use: Use | None) -> tuple[int, ...]:
+    """Return what a piece adds up: `HOLD_DAY`; what is not measured is neither used nor idle."""
+    used, idle = (0, 0) if use is None else (use.used, use.idle)
+    return (piece.milli_seconds, piece.unpriced, piece.micros, piece.card_micros, used, idle)
 
 
 def daily(key: tuple[Any, ...], figures: Sequence[int], *, is_correction: bool) -> dict[str, Any]:
@@ -149,8 +167,6 @@ def daily(key: tuple[Any, ...], figures: Sequence[int], *, is_correction: bool) 
         **dict(zip(PAYER, key[1:], strict=True)),
         "holds": figures[0],
         **dict(zip(HOLD_DAY, figures[1:], strict=True)),
-        "used_milli_seconds": 0,
-        "idle_milli_seconds": 0,
         "is_correction": is_correction,
     }
 

@@ -17,7 +17,10 @@ from gpu_management.costs.closed_rows import CAPACITY, HOLD_DAY, Closed, Place, 
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.models import DayCapacity, HoldDay
 from gpu_management.costs.pieces import cut
+from gpu_management.metrics.use import uses
 
+_HELD = 1 + HOLD_DAY.index("milli_seconds")
+_USED = 1 + HOLD_DAY.index("used_milli_seconds")
 _LOOK_BACK_IDS = 200
 """Newest holds that are looked at again: replicas commit out of order."""
 
@@ -105,12 +108,46 @@ def _changed_days(
     if days:
         bounds = queries.bounds_of(days, terms.zone)
         for piece in cut([pricer.held(row) for row in counted], bounds):
-            figures = [1, piece.milli_seconds, piece.unpriced, piece.micros, piece.card_micros]
+            figures = [1, *made.figures_with(piece, None)]
             found[counted[piece.hold].id, days[piece.stretch]] = figures
-    for key, figures in _recorded(session, facts).items():
-        expected = found.get(key, [0] * 5)
+    recorded = _recorded(session, facts)
+    _measure(session, terms, found, recorded, facts=facts)
+    for key, figures in recorded.items():
+        expected = found.get(key, [0] * len(figures))
         found[key] = [a - b for a, b in zip(expected, figures, strict=True)]
     return {key: figures for key, figures in found.items() if any(figures)}
+
+
+def _measure(
+    session: Session,
+    terms: Terms,
+    expected: dict[tuple[int, date], list[int]],
+    recorded: dict[tuple[int, date], list[int]],
+    *,
+    facts: dict[int, AnyRow],
+) -> None:
+    """Fill in used and idle: as recorded where what was held is as recorded, else anew.
+
+    Minutes are not kept as long as the ledger: what was found once is not measured again.
+    """
+    devices = {facts[hold].device_pk for hold, _ in expected}
+    measured: set[date] = set()
+    found: dict[tuple[int, date], Any] = {}
+    for (hold, day), figures in expected.items():
+        had = recorded.get((hold, day))
+        if had is not None and had[_HELD] == figures[_HELD]:
+            figures[_USED:] = had[_USED:]
+            continue
+        if day not in measured:
+            measured.add(day)
+            span = queries.bounds_of([day], terms.zone)
+            seconds = terms.interval_seconds
+            one_day = [(span[0], span[1])]
+            split = uses(session, one_day, interval_seconds=seconds, devices=devices)
+            found |= {(pk, day): use for (pk, _), use in split.items()}
+        use = found.get((hold, day))
+        if use is not None:
+            figures[_USED:] = [use.used, use.idle]
 
 
 def _recorded(session: Session, ids: Iterable[int]) -> dict[tuple[int, date], list[int]]:

@@ -5,19 +5,14 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from gpu_management.costs import closing
-from gpu_management.costs.closed_rows import Terms
 from gpu_management.costs.service import Desk
 
 
 def has_days_to_close(session: Session, desk: Desk, *, now: datetime) -> bool:
     """Say whether `close_days` has something to do, without taking the writer's turn."""
-    return closing.is_due(session, _terms(session, desk), now=now)
+    return closing.is_due(session, desk.terms(session), now=now)
 
 
 def close_days(session: Session, desk: Desk, *, now: datetime) -> int:
     """Append what changed on closed days and close a few more; return how many."""
-    return closing.close_days(session, _terms(session, desk), now=now)
-
-
-def _terms(session: Session, desk: Desk) -> Terms:
-    return Terms(desk.zone, desk.keeper.book(session))
+    return closing.close_days(session, desk.terms(session), now=now)

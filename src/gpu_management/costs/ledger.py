@@ -116,7 +116,8 @@ class Buckets:
     """Milli-seconds by where they went, and what they are worth in micros.
 
     Used, idle and unattributed are what was held; `unpriced` is the part of all that has no card
-    price. `charged` is what the holds cost, the rest is at the card's price.
+    price. `charged` is what the holds cost, of it `used` and `idle` what their measured parts cost;
+    the rest is at the card's price.
     """
 
     used: int = 0
@@ -129,6 +130,8 @@ class Buckets:
     charged_micros: int = 0
     free_micros: int = 0
     unavailable_micros: int = 0
+    used_micros: int = 0
+    idle_micros: int = 0
 
     @property
     def held(self) -> int:

@@ -22,6 +22,7 @@ from gpu_management.costs.meter import Meter
 from gpu_management.costs.queries import first_device, overlapping
 from gpu_management.costs.reader import Reader
 from gpu_management.costs.shaping import money
+from gpu_management.costs.using import Measured, measured_by
 from gpu_management.rates.book import Book
 from gpu_management.rates.service import BookKeeper
 
@@ -30,11 +31,15 @@ __all__ = ["Desk", "Piece", "Reader", "Window"]
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What costing needs to know of the house: currency, time zone, and the price book."""
+    """What costing needs to know of the house: currency, time zone, and the price book.
+
+    Samples of what GPUs do come every `interval_seconds`.
+    """
 
     currency: str
     zone: ZoneInfo
     keeper: BookKeeper
+    interval_seconds: int = 15
     meter: Meter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +48,7 @@ class Desk:
 
     def terms(self, session: Session) -> Terms:
         """Return what closed days are made with now."""
-        return Terms(self.zone, self.keeper.book(session))
+        return Terms(self.zone, self.keeper.book(session), self.interval_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,10 @@ def analysis(
 
     sees_all = visible_team(reader.principal, reader.permission) is None
     span = (window.since, window.until)
-    fleet = buckets_by(session, terms, span, (Dimension.NODE,)) if sees_all else None
+    fleet = None
+    if sees_all:
+        fleet = buckets_by(session, terms, span, (Dimension.NODE,), is_split=False)
+    measured = measured_by(session, terms, span, reader=reader).get((), Measured())
     before = by(since=window.since - (window.until - window.since), until=window.since)
     return shaping.analysis(
         shaping.Findings(
@@ -173,6 +181,7 @@ def analysis(
             days=by(Dimension.DAY),
             nodes=by(Dimension.NODE) if fleet is None else None,
             fleet=fleet,
+            measured=measured,
             before=before,
             began=first_device(session),
         )

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from gpu_management.core.database import MICROS
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.grouping import Added, Dimension, Sums
 from gpu_management.costs.ledger import MILLI_SECONDS_PER_HOUR, Buckets
+from gpu_management.costs.using import Measured, split
 
 PAYERS = (
     Dimension.TEAM,
@@ -50,6 +51,7 @@ class Findings:
     nodes: Added | None
     fleet: Mapping[tuple[Any, ...], Buckets] | None
     before: Added
+    measured: Measured = field(default_factory=Measured)
     began: datetime | None = None
 
 
@@ -73,7 +75,10 @@ def analysis(found: Findings) -> dict[str, Any]:
     total = _total(found.payers)
     series = _series(found)
     daily = money(total.micros) / _days_of_life(found, series)
-    fleet = None if found.fleet is None else sum(found.fleet.values(), Buckets())
+    fleet = None
+    if found.fleet is not None:
+        fleet = split(sum(found.fleet.values(), Buckets()), found.measured)
+    is_measured = found.measured.used or found.measured.idle
     return {
         "period": period(found.zone, found.since, found.until, days=len(series)),
         "currency": found.currency,
@@ -87,21 +92,18 @@ def analysis(found: Findings) -> dict[str, Any]:
         "by_node": _by_node(found),
         "daily_series": series,
         "trend": _trend(total, _total(found.before)),
-        "idle_cost": None,
+        "idle_cost": money(found.measured.idle_micros) if is_measured else None,
         "unallocated_cost": None if fleet is None else money(fleet.free_micros),
         "buckets": None if fleet is None else buckets(fleet),
     }
 
 
 def buckets(found: Buckets) -> dict[str, Any]:
-    """Return the five buckets and the tariff adjustment, in GPU-hours and in money.
-
-    Nothing is measured yet: what is held is all unattributed.
-    """
+    """Return the five buckets and the tariff adjustment, in GPU-hours and in money."""
     worth = {
-        "used": 0,
-        "idle": 0,
-        "unattributed": found.charged_micros,
+        "used": found.used_micros,
+        "idle": found.idle_micros,
+        "unattributed": found.charged_micros - found.used_micros - found.idle_micros,
         "free": found.free_micros,
         "unavailable": found.unavailable_micros,
     }

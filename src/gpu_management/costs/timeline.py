@@ -19,6 +19,7 @@ from gpu_management.costs import limits, queries, shaping
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.ledger import Buckets, Life, buckets, stretches
 from gpu_management.costs.service import Desk, Window
+from gpu_management.costs.using import of_devices, split
 from gpu_management.devices.errors import DeviceNotFound
 from gpu_management.devices.models import Device, Node
 from gpu_management.rates.book import Book
@@ -49,6 +50,8 @@ def device_ledger(
     span = (queries.second(window.since), queries.second(window.until))
     bounds = queries.bounds_of(days, desk.zone)
     whole = sum((buckets(life, bounds, span) for _, life in found), Buckets())
+    terms = desk.terms(session)
+    measured = of_devices(session, terms, (window.since, window.until), same)
     return {
         "device_id": device_id,
         "model": device.model_id,
@@ -56,7 +59,7 @@ def device_ledger(
         "node": session.scalar(select(Node.node_name).where(Node.id == device.node_id)),
         "period": shaping.period(desk.zone, window.since, window.until, days=len(days)),
         "currency": desk.currency,
-        "buckets": shaping.buckets(whole),
+        "buckets": shaping.buckets(split(whole, measured)),
         "timeline": [
             row
             for one, life in found
