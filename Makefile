@@ -52,6 +52,9 @@ docs: $(STAMP) ## Write the generated reference pages
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --all-extras --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --extra postgres --extra k8s pyproject.toml -c requirements-dev.lock -o requirements-image.lock
+	printf 'grpcio\nhttpx2\nnvidia-ml-py\nprometheus-client\nprotobuf\n' | uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -c requirements-dev.lock -o requirements-collector.lock -
+	echo hatchling | uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -c requirements-dev.lock -o requirements-build.lock -
 
 clean: ## Remove what this Makefile made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
