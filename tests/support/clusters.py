@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gpu_management.allocations.binding import Patience
 from gpu_management.allocations.enforcement import EnforcementMode, Rules
 from gpu_management.allocations.models import Allocation
 from gpu_management.cluster.claims import claim_name, read_claim
@@ -15,6 +16,7 @@ from gpu_management.cluster.protocol import Cluster, Json, Kind, ObjectGone
 from gpu_management.cluster.slices import read_pools
 from gpu_management.cluster.usage import read_usage
 from gpu_management.controller import observed
+from gpu_management.controller.binding import Binder
 from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.inventory import Known, reconcile
 from tests.support.house import CLUSTER, House
@@ -71,6 +73,12 @@ class Yard:
             cluster_name=CLUSTER,
             deadline_seconds=120,
         )
+        self.binder = Binder(
+            self.house.database,
+            self.mirror,  # type: ignore[arg-type]
+            cluster_name=CLUSTER,
+            patience=Patience(),
+        )
 
     def sync(self) -> None:
         """Let the inventory follow the cluster."""
@@ -90,6 +98,11 @@ class Yard:
             [d for pool in read_pools(self.mirror.objects(Kind.SLICE)) for d in pool.devices],
         )
         return observed.follow(self.house.database, CLUSTER, used, now=self.house.now)
+
+    def bind(self, *, after_seconds: float = 0) -> int:
+        """Let allocations follow their pods, some time later."""
+        self.house.clock.forward(seconds=after_seconds)
+        return self.binder.run(self.house.now)
 
     def claim(self, allocation_id: str, namespace: str = "ml") -> Json | None:
         """Return the claim of an allocation, or None."""

@@ -4,7 +4,7 @@ The decision and its intent are one transaction; the controller makes the claim,
 takes, and tells here what became of it. A hold ends only when its claim is gone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -201,7 +201,7 @@ def hindered(allocation: Allocation, *, reason: str, message: str, now: datetime
 def bound(allocation: Allocation, pods: Sequence[str], *, now: datetime) -> bool:
     """Note which pods use the claim; return whether that is news."""
     told = next((c for c in allocation.conditions if c["type"] == "Bound"), None)
-    message = f"used by {', '.join(sorted(pods))}"[:1000] if pods else "no pod uses it now"
+    message = used_by(pods)
     if told is None and not pods:
         return False
     if told is not None and told["message"] == message:
@@ -210,6 +210,22 @@ def bound(allocation: Allocation, pods: Sequence[str], *, now: datetime) -> bool
     _mark(allocation, "Bound", status, reason, message, now=now)
     allocation.edition += 1
     return True
+
+
+def deserted(allocation: Allocation, *, now: datetime) -> bool:
+    """Note that pods used it and none is left; return whether that is news."""
+    told = next((c for c in allocation.conditions if c["type"] == "Bound"), None)
+    if told is not None and told["status"] == "False":
+        return False
+    _mark(allocation, "Bound", "False", "NoPod", used_by(()), now=now)
+    allocation.edition += 1
+    return True
+
+
+def used_by(pods: Iterable[str]) -> str:
+    """Return the sentence that names the pods of an allocation."""
+    names = ", ".join(sorted(pods))
+    return f"used by {names}"[:1000] if names else "no pod uses it now"
 
 
 def _mark(

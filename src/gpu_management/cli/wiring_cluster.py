@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
+from gpu_management.allocations.binding import Patience
 from gpu_management.allocations.enforcement import STANDALONE, EnforcementMode, Rules
 from gpu_management.allocations.office import Office
 from gpu_management.cluster.live import ConnectionUnusable, LiveCluster
@@ -22,6 +24,14 @@ def rules_of(settings: Settings) -> Rules:
         return STANDALONE
     namespaces = {name: EnforcementMode(mode) for name, mode in told.enforcement_namespaces.items()}
     return Rules(EnforcementMode(told.enforcement), namespaces)
+
+
+def patience_of(settings: Settings) -> Patience:
+    """Return how long allocations are kept for pods."""
+    told = settings.cluster
+    after = timedelta(seconds=told.release_after_pod_seconds)
+    until = timedelta(seconds=told.binding_deadline_seconds)
+    return Patience(after if told.release_with_pod else None, until or None)
 
 
 def cluster_jobs(
@@ -45,6 +55,7 @@ def cluster_jobs(
         sync_seconds=told.sync_seconds,
         enforce_seconds=told.enforce_seconds,
         deadline_seconds=told.enforcement_deadline_seconds,
+        patience=patience_of(settings),
         pool_labels=settings.billing.node_pool_labels,
     )
     return ClusterDesk(database, cluster, terms, clock=clock, office=office).jobs()

@@ -1,12 +1,13 @@
 """One cluster's work: follow it, write what it says, and make it obey. Runs on the leader."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from prometheus_client import Gauge
 from sqlalchemy.orm import Session
 
+from gpu_management.allocations.binding import Patience
 from gpu_management.allocations.enforcement import EnforcementMode
 from gpu_management.allocations.office import Office
 from gpu_management.cluster.claims import read_claim
@@ -20,6 +21,7 @@ from gpu_management.cluster.slices import SliceDevice, read_pools
 from gpu_management.cluster.trim import TRIMS
 from gpu_management.cluster.usage import read_usage
 from gpu_management.controller import inventory, observed
+from gpu_management.controller.binding import Binder
 from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.loops import Job
 from gpu_management.controller.operator import Operator
@@ -52,6 +54,7 @@ class Terms:
     sync_seconds: float = 1.0
     enforce_seconds: float = 0.3
     deadline_seconds: float = 120.0
+    patience: Patience = field(default_factory=Patience)
     pool_labels: Sequence[str] = WELL_KNOWN_LABELS
 
 
@@ -71,6 +74,9 @@ class ClusterDesk:
             self._mirror,
             cluster_name=terms.cluster_name,
             deadline_seconds=terms.deadline_seconds,
+        )
+        self._binder = Binder(
+            database, self._mirror, cluster_name=terms.cluster_name, patience=terms.patience
         )
         # A copy of its own: where there is no such kind, or no right to it, the rest goes on.
         self._objects = Mirror(
@@ -104,6 +110,7 @@ class ClusterDesk:
         health = self._mirror.health()
         if health.is_synced and health.stale_since is None:
             self._follow(now)
+            self._binder.run(now)
             self._observe(now)
         self._tell(health, now)
 

@@ -49,13 +49,13 @@ def _managed(session: Session, cluster_name: str) -> set[tuple[str, str]]:
         Allocation.requested_by != observing.OBSERVER,
     )
     rows = session.execute(query).all()
-    return {(r.namespace, r.pod_name) for r in rows} | {("", r.allocation_id) for r in rows}
+    return {(r.namespace, name) for r in rows for name in (f"pod/{r.pod_name}", r.allocation_id)}
 
 
 def _is_bound(usage: Usage, ours: set[tuple[str, str]]) -> bool:
     """Say whether a pod without a claim is one that an allocation was made for."""
-    names = {(usage.namespace, usage.pod_name), ("", usage.allocation_id or "")}
-    return usage.is_guess and not names.isdisjoint(ours)
+    told = usage.allocation_id or f"pod/{usage.pod_name}"
+    return usage.is_guess and (usage.namespace, told) in ours
 
 
 def _end(

@@ -261,6 +261,15 @@ class Cluster(Section):
     enforcement_deadline_seconds: Seconds = Field(
         120, ge=1, description="How long the cluster may refuse a claim before it has failed."
     )
+    binding_deadline_seconds: Seconds = Field(
+        3600, ge=0, description="How long an allocation waits for its first pod; 0: for ever."
+    )
+    release_with_pod: bool = Field(
+        default=True, description="An allocation ends when the pods that used it have ended."
+    )
+    release_after_pod_seconds: Seconds = Field(
+        60, ge=0, description="How long after its last pod ended another one may still come."
+    )
     sync_seconds: FractionalSeconds = Field(
         1.0, gt=0, description="Between looks at what changed in the cluster."
     )
