@@ -18,6 +18,7 @@ _BUDGET: Final = (
 )
 _DEVICE: Final = "deviceId state reason modelId"
 _CLUSTER: Final = "cluster since message"
+_MIG_PLAN: Final = "planId state task tasks isUndoing message"
 _RATE: Final = "modelId profileName clusterName nodePool costPerHour effectiveFrom"
 KINDS: Final = {
     "allocation.created": ("allocation", "An allocation holds its GPUs.", _ALLOCATION),
@@ -32,6 +33,7 @@ KINDS: Final = {
     "allocation.enforced": ("allocation", "The cluster reserves its GPUs.", _ALLOCATION),
     "allocation.observed": ("allocation", "A pod got GPUs without us.", _ALLOCATION),
     "allocation.bound": ("allocation", "Other pods use it than before, or none.", _ALLOCATION),
+    "allocation.moved": ("allocation", "A plan moved it to another slice.", _ALLOCATION),
     "allocation.releasing": ("allocation", "It ends when its pods have.", _ALLOCATION),
     "allocation.released": ("allocation", "Its GPUs are free again.", _ALLOCATION),
     "allocation.failed": ("allocation", "It could not be served; it waited in vain.", _ALLOCATION),
@@ -47,6 +49,21 @@ KINDS: Final = {
     "cluster.away": ("cluster", "The cluster cannot be read; what is shown is old.", _CLUSTER),
     "cluster.back": ("cluster", "The cluster can be read again.", _CLUSTER),
     "mig.changed": ("device", "MIG mode or the layout of a GPU changed.", "deviceId migEnabled"),
+    "mig.plan.created": ("mig-plan", "A repartition plan was kept as a draft.", _MIG_PLAN),
+    "mig.plan.approved": ("mig-plan", "A plan may be carried out.", _MIG_PLAN),
+    "mig.plan.started": ("mig-plan", "Its devices are held back from now on.", _MIG_PLAN),
+    "mig.plan.progressed": ("mig-plan", "One of its tasks is done, or taken back.", _MIG_PLAN),
+    "mig.plan.paused": ("mig-plan", "It waits for a person; the message says why.", _MIG_PLAN),
+    "mig.plan.resumed": ("mig-plan", "It goes on.", _MIG_PLAN),
+    "mig.plan.cancelled": ("mig-plan", "Somebody gave it up.", _MIG_PLAN),
+    "mig.plan.undoing": ("mig-plan", "A task failed; everything is taken back.", _MIG_PLAN),
+    "mig.plan.done": ("mig-plan", "Every task is done.", _MIG_PLAN),
+    "mig.plan.rolled-back": ("mig-plan", "The layout is again as it was recorded.", _MIG_PLAN),
+    "mig.plan.failed": (
+        "mig-plan",
+        "Taking it back failed too: its devices are in maintenance.",
+        _MIG_PLAN,
+    ),
     "budget.threshold": ("budget", "A share of a budget is spent.", _BUDGET),
     "budget.run-rate": ("budget", "At its pace, a period will pass its budget.", _BUDGET),
     "billing.closed": (

@@ -37,7 +37,9 @@ from gpu_management.metrics.latest import Latest
 from gpu_management.metrics.routes import router as metrics
 from gpu_management.metrics.service import Intake
 from gpu_management.metrics.store import Store
+from gpu_management.mig.execution import Method
 from gpu_management.mig.plan_routes import router as mig_plans
+from gpu_management.mig.plans_routes import router as mig_plans_run
 from gpu_management.mig.routes import router as mig
 from gpu_management.overview.board import Board
 from gpu_management.overview.routes import router as overview
@@ -77,6 +79,7 @@ class Parts:
     intake: Intake = field(default_factory=Intake)
     metrics_store: Store = field(default_factory=Embedded)
     cache: Cache = field(default_factory=Cache)
+    mig_method: Method = Method.LEDGER
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -104,6 +107,7 @@ def create_app(parts: Parts) -> FastAPI:
         devices,
         mig,
         mig_plans,
+        mig_plans_run,
         slices,
         allocations,
         costs,
@@ -142,6 +146,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.purse = parts.purse or purse_of(parts.runtime, parts.desk)
     app.state.currency = parts.desk.currency
     app.state.slice_claims = claims_of
+    app.state.mig_method = parts.mig_method
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
     app.state.board = Board(parts.runtime.cluster_name, parts.desk, parts.cache)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gpu_management.cli import columns, mig_local, mig_server, text
+from gpu_management.cli import columns, mig_local, mig_plans, mig_server, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.inventory import DeviceId
 from gpu_management.cli.options import Limit, Sort
@@ -29,6 +29,7 @@ def install(app: typer.Typer) -> None:
     mig.command("plan")(mig_local.plan)
     command(mig, "preview")(mig_server.preview)
     command(mig, "fragmentation", watchable=True)(mig_server.fragmentation)
+    mig_plans.install(mig)
     layout = group("layout", "How a device is cut: show, apply, history.", inside=mig)
     command(layout, "show", watchable=True)(show_layout)
     command(layout, "apply")(apply_layout)

@@ -17,6 +17,8 @@ class DeviceState(StrEnum):
     MAINTENANCE = "MAINTENANCE"
     FAILED = "FAILED"
     OFFLINE = "OFFLINE"
+    RECONFIGURING = "RECONFIGURING"
+    """Held back while a repartition plan is carried out: nothing new is placed on it."""
 
 
 class DeviceStatus(StrEnum):

@@ -14,7 +14,12 @@ def device_id(node_name: str, index: int) -> str:
 
 
 def status_of(state: DeviceState, *, mig_enabled: bool, held_milli: int) -> DeviceStatus:
-    """Return the one word clients read: a state that stops work wins over use."""
+    """Return the one word clients read: a state that stops work wins over use.
+
+    The words are fixed; being cut anew is a kind of maintenance.
+    """
+    if state is DeviceState.RECONFIGURING:
+        return DeviceStatus.MAINTENANCE
     if state is not DeviceState.READY:
         return DeviceStatus(state.value)
     if mig_enabled:

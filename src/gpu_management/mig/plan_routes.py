@@ -66,11 +66,11 @@ def plan(
 ) -> Any:
     """Say who would move, in which order, so that the demand fits. Nothing is changed."""
     note_unknown(request, response, body)
-    _check_demand(body.demand or {})
+    check_demand(body.demand or {})
     claims, rules = claims_of(session, cluster), body.rules()
     situation = service.situation_of(session, cluster, claims, rules=rules, demand=body.demand)
     found = search(situation, limit_s=body.time_limit_seconds, cost_limit=body.cost_limit)
-    holders = view.holders_by_slice(claims, _slice_ids(session))
+    holders = view.holders_by_slice(claims, slice_ids(session))
     return view.shown(found, holders, rules, curve=body.with_curve, now=now)
 
 
@@ -118,7 +118,12 @@ def layouts(
     return page_of(request, response, Listing(view.layouts_of(found), len(found), None))
 
 
-def _check_demand(demand: dict[str, int]) -> None:
+def check_demand(demand: dict[str, int]) -> None:
+    """Refuse profiles that no model has.
+
+    Raises:
+        MigLayoutIllegal: one of them is unknown.
+    """
     known = sorted({p.name for g in load_geometries().values() for p in g.profiles})
     for name in demand:
         if not compute_slices(name):
@@ -128,6 +133,7 @@ def _check_demand(demand: dict[str, int]) -> None:
             )
 
 
-def _slice_ids(session: Session) -> dict[int, str]:
+def slice_ids(session: Session) -> dict[int, str]:
+    """Return the public ids of the slices that exist, by key."""
     live = select(MigInstance.id, MigInstance.mig_id).where(MigInstance.destroyed_at.is_(None))
     return {row.id: row.mig_id for row in session.execute(live)}

@@ -9,7 +9,8 @@ from gpu_management.devices import models as devices
 from gpu_management.events import models as events
 from gpu_management.metrics import models as metrics
 from gpu_management.mig import models as mig
+from gpu_management.mig import plan_models as mig_plans
 from gpu_management.rates import models as rates
 
-DECLARED = (auth, events, cluster, devices, mig, rates, allocations, metrics, costs)
+DECLARED = (auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs)
 METADATA = Base.metadata

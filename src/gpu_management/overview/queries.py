@@ -119,6 +119,8 @@ def _filtered(query: AnySelect, asked: DeviceFilter) -> AnySelect:
 
 
 def _has_status(status: DeviceStatus) -> Any:
+    if status is DeviceStatus.MAINTENANCE:
+        return Device.state.in_([DeviceState.MAINTENANCE, DeviceState.RECONFIGURING])
     if status.value in DeviceState.__members__:
         return Device.state == DeviceState(status.value)
     ready = Device.state == DeviceState.READY

@@ -47,7 +47,7 @@ class Device(WireModel):
     status: DeviceStatus
     state: DeviceState
     state_reason: str | None
-    health: str = Field(description="`OK`, `FAILED`, `OFFLINE`, or `MAINTENANCE`.")
+    health: str = Field(description="`OK`, `FAILED`, `OFFLINE`, `MAINTENANCE`, or `RECONFIGURING`.")
     mig_enabled: bool
     mig_supported: bool
     held_milli: int

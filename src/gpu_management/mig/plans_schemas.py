@@ -1,0 +1,52 @@
+"""Wire shapes of plans that are carried out."""
+
+from typing import Any
+
+from pydantic import Field
+
+from gpu_management.core.wire import Moment, WireModel
+from gpu_management.mig.execution import Method, PlanState
+from gpu_management.mig.plan_schemas import PlanAsk, PlanDevice, PlanStep
+
+
+class PlanCreate(PlanAsk):
+    """What to plan for, and who cuts the GPUs."""
+
+    method: Method | None = Field(
+        default=None,
+        description="`mig-manager`, `dynamic` (DRA), or `ledger` where no cluster is attached.",
+    )
+
+
+class PlanRun(WireModel):
+    """A plan that is kept, and where its execution has come to."""
+
+    plan_id: str
+    cluster_name: str
+    state: PlanState
+    method: Method
+    message: str | None = Field(description="What it waits for, or why it was stopped.")
+    position: int = Field(description="Tasks done; while it is taken back, the task in hand.")
+    task_count: int
+    is_undoing: bool
+    nodes: list[str]
+    created_by: str
+    approved_by: str | None
+    created_at: Moment
+    approved_at: Moment | None
+    started_at: Moment | None
+    ended_at: Moment | None
+
+
+class PlanRunDetail(PlanRun):
+    """A plan with its steps and tasks."""
+
+    demand: dict[str, int]
+    unserved: dict[str, int]
+    makespan_seconds: float
+    optimal: bool
+    steps: list[PlanStep]
+    devices: list[PlanDevice]
+    tasks: list[dict[str, Any]] = Field(
+        description="What is done, in order: `cut` the GPUs of a node, or `move` one allocation."
+    )
