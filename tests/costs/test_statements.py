@@ -1,5 +1,6 @@
 """Statements by month and team, and months that are closed for ever."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -128,6 +129,15 @@ def test_a_page_is_printed_in_both_languages_and_escapes_names(
     assert "12.25" in overview.text
 
 
+def test_on_a_narrow_screen_each_figure_of_a_row_says_what_it_is(caller: TestClient) -> None:
+    for path in ("2026-02", "2026-02/ml"):
+        page = caller.get(f"{GPU}/statements/{path}", params={"format": "html", "lang": "en"}).text
+        rows = page[page.index('<table class="rows">') :].split("<tbody>")[1].split("</tbody>")[0]
+        cells = re.findall(r"<td([^>]*)>(.)", rows.partition('<tr class="sum">')[0])
+        assert cells
+        assert all("data-name=" in attributes for attributes, _ in cells), path
+
+
 def test_every_word_of_a_page_is_there_in_both_languages() -> None:
     from gpu_management.costs.statement_texts import TEXTS
 
@@ -140,6 +150,18 @@ def test_an_unknown_form_is_refused(caller: TestClient) -> None:
     assert wrong.status_code == 422
     assert caller.get(f"{GPU}/statements/2026-2").status_code == 422
     assert caller.get(f"{GPU}/statements/2027-01").status_code == 404
+
+
+def test_a_team_that_nobody_knows_has_no_statement(used: House, caller: TestClient) -> None:
+    answer = caller.get(f"{GPU}/statements/2026-02/teams/ml")
+    assert answer.status_code == 404
+    assert "ml, web" in answer.json()["detail"]
+    assert caller.get(f"{GPU}/statements/2026-02/unassigned").json()["totalCost"] == 0
+    assert (
+        caller.post("/api/v1/admin/teams", json={"teamId": "idle", "name": "Idle"}).status_code
+        == 201
+    )
+    assert caller.get(f"{GPU}/statements/2026-02/idle").json()["totalCost"] == 0
 
 
 def test_a_closed_month_is_answered_alike_whatever_happens_later(

@@ -110,6 +110,7 @@ def team_statement(
     """
     statements.check_sees(principal, team_id)
     bill = statements.bill(session, desk, month, now=now)
+    statements.check_known(session, bill, team_id, principal=principal)
     lines = bill.of_team(team_id)
     if wish.form == "csv":
         return _csv(bill, views.as_csv(bill, lines))

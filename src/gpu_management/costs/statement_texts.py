@@ -13,6 +13,7 @@ _WORDS = (
     ("exactly", "exactly", "정확한 금액"),
     ("usage", "Use of this month", "당월 사용"),
     ("adjustments", "Adjustments of earlier months", "이전 월 조정"),
+    ("adjustments_short", "Adjustments", "조정"),
     ("adjustment", "Adjustment of", "조정 대상 월"),
     ("gpu_hours", "GPU-hours", "GPU 시간"),
     ("unpriced", "of these without a price", "단가 미등록"),

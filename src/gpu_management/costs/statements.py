@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations.models import Hold, HoldCorrection
+from gpu_management.allocations.models import Allocation, Hold, HoldCorrection
 from gpu_management.auth import service as auth
 from gpu_management.auth.access import Permission, check, visible_team
+from gpu_management.auth.models import Team
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second
 from gpu_management.core.database import MICROS, table_of
@@ -29,6 +30,8 @@ from gpu_management.events import service as events
 UNASSIGNED = "unassigned"
 """How what belongs to no team is called."""
 
+_NAMED = 20
+"""How many teams a refusal names at the most."""
 _NOT_FOR_ALL = "*"
 """A namespace that nobody has: what belongs to no team and no namespace is shown to everybody."""
 
@@ -46,6 +49,10 @@ class Bill:
     def teams(self) -> list[str]:
         """Return the teams on it, by name; nobody's first."""
         return sorted({line.payer.team_id for line in self.lines})
+
+    def names_team(self, name: str) -> bool:
+        """Say whether a team is on it; nobody may always be asked for."""
+        return name == UNASSIGNED or bool(self.of_team(name))
 
     def of_team(self, name: str) -> list[Line]:
         """Return the lines of one team; `unassigned` is what belongs to none."""
@@ -284,6 +291,20 @@ def _tell(session: Session, row: BillingMonth, *, principal: Principal, now: dat
         after=facts,
         now=now,
     )
+
+
+def check_known(session: Session, bill: Bill, team: str, *, principal: Principal) -> None:
+    """Refuse a name that is neither on the bill, nor a team, nor the caller's, nor ever asked.
+
+    Raises:
+        StatementNotFound: nobody is called so.
+    """
+    if bill.names_team(team) or team == principal.team or session.get(Team, team) is not None:
+        return
+    if session.scalar(exists().where(Allocation.team_id == team).select()):
+        return
+    there = ", ".join(filter(None, bill.teams[:_NAMED])) or "none"
+    raise StatementNotFound(f"no team is called {team}; on the bill of {bill.frame.month}: {there}")
 
 
 def check_sees(principal: Principal, team: str) -> None:
