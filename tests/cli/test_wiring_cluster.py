@@ -6,7 +6,7 @@ import pytest
 
 from gpu_management.allocations.enforcement import STANDALONE, EnforcementMode
 from gpu_management.cli.wiring_cluster import cluster_jobs, rules_of
-from gpu_management.core.settings import Cluster, Settings
+from gpu_management.core.settings import Cluster, Server, Settings
 from gpu_management.core.settings_items import SettingsError
 from tests.support.house import House
 
@@ -27,6 +27,15 @@ def told(**cluster: object) -> Settings:
 def test_without_a_connection_nothing_is_enforced_and_nothing_runs(house: House):
     assert rules_of(told(enforcement="dra")) is STANDALONE
     assert cluster_jobs(told(), house.database, house.clock, house.office) == ()
+
+
+def test_who_only_answers_needs_no_way_to_the_cluster(house: House):
+    told_api = Settings(
+        cluster=Cluster.model_validate({"connection": "in-cluster", "enforcement": "dra"}),
+        server=Server.model_validate({"role": "api"}),
+    )
+    assert cluster_jobs(told_api, house.database, house.clock, house.office) == ()
+    assert rules_of(told_api).mode_of("ml") is EnforcementMode.DRA
 
 
 def test_namespaces_may_differ():

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from gpu_management.core.settings import auth_enforced
+from gpu_management.core.settings_load import load as read_settings
 from tests.controlplane.admin import Admin
 from tests.controlplane.manifests import (
     K8S,
@@ -159,6 +161,25 @@ def test_jenkins_gets_the_same_deployment_with_its_own_placeholder():
     assert images == {"k8s-gpu-management:17"}
     plain = (K8S / "deployment.yaml").read_text("utf-8").partition("\n")[2]
     assert plain.replace("${IMAGE}", "k8s-gpu-management:17") in made
+
+
+def test_the_settings_are_all_known_and_mean_what_they_should(tmp_path: Path):
+    config = one("ConfigMap", "gpu-management-config")["data"]
+    file = tmp_path / "application.yml"
+    file.write_text(config["application.yml"])
+    environ = {"CLUSTER_NAME": "seoul-1", "ENVIRONMENT": "production", "DB_PASSWORD": "p"}
+    loaded = read_settings(config=[file], profiles=(), environ=environ, flags={})
+    assert loaded.warnings == ()
+    told = loaded.settings
+    assert (told.cluster.name, told.cluster.connection) == ("seoul-1", "in-cluster")
+    assert auth_enforced(told)
+    url = told.database.connect_url().get_secret_value()
+    assert url == "postgresql+psycopg://gpu:p@postgres:5432/gpu"
+    [container] = one("Deployment", "k8s-gpu-management")["spec"]["template"]["spec"]["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(told.security.api_keys_dir) == mounts["keys"]
+    variables = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert variables["GPU_MANAGEMENT_CONFIG"] == f"{mounts['config']}/application.yml"
 
 
 def test_nothing_but_images_is_left_to_be_filled_in():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.test_crd import allocation
 from tests.controlplane.admin import Admin, until
 from tests.controlplane.manifests import K8S, ApiServer, tool
 from tests.controlplane.plane import ControlPlane
@@ -166,3 +167,46 @@ def test_a_cluster_that_does_not_answer_is_told_from_one_that_fails(shell: Shell
     assert done.returncode == 2
     assert "nowhere" in done.stderr
     assert shell.validate("--kubectl", "no-such-program").returncode == 2
+
+
+@pytest.mark.cluster
+@pytest.mark.usefixtures("nodes")
+def test_uninstalling_by_the_guide_leaves_nothing_behind(
+    shell: Shell, overlay: str, api_server: ApiServer, plane: ControlPlane, tmp_path: Path
+):
+    assert shell.deploy("--image", "app:1", "--overlay", overlay, "--policy").returncode == 0
+    token = api_server.token_of("gpu-management-controller")
+    told = {
+        "cluster.connection": "kubeconfig",
+        "cluster.kubeconfig": str(plane.kubeconfig(token, "gpu-management-controller")),
+        "cluster.enforcement": "dra",
+    }
+    options = [part for key, value in told.items() for part in ("--set", f"{key}={value}")]
+    objects = "/apis/gpu.company.com/v1/namespaces/ml/gpuallocations"
+    with serving(tmp_path, *options) as server:
+        until(lambda: len(server.ask("GET", "/api/v1/gpu/devices?envelope=false")) == 2)
+        assert api_server.create(allocation()).status_code == 201
+        until(lambda: "claimName" in api_server.http.get(objects).text)
+        commands = uninstalling()
+        assert len(commands) == 4
+        for command in commands:
+            done = shell("bash", "-c", f"cd {ROOT} && {command}")
+            assert done.returncode == 0, done.stderr
+    until(lambda: api_server.http.get(NAMESPACE).status_code == 404)
+    for path in (
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+        "/apis/resource.k8s.io/v1/resourceclaims",
+    ):
+        names = [t["metadata"]["name"] for t in api_server.http.get(path).json()["items"]]
+        assert [name for name in names if "gpu" in name] == []
+
+
+def uninstalling() -> list[str]:
+    """Return the commands of the guide's last section."""
+    guide = (ROOT / "docs" / "guides" / "kubernetes-install.md").read_text("utf-8")
+    block = guide.partition("## Uninstall")[2].split("```")[1]
+    return [line for line in block.splitlines() if line]
