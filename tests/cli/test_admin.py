@@ -91,8 +91,8 @@ def test_a_price_that_is_none_is_wrong_usage(live: LiveServer, told: tuple[str, 
 
 
 def test_cost_shows_totals_groups_and_days(live: LiveServer) -> None:
-    ran = gpuctl(live, "cost", "analysis", "--days", "3", "--by", "model")
+    ran = gpuctl(live, "costs", "analysis", "--days", "3", "--by", "model")
     assert "TOTAL" in ran.out
     assert sum(line.startswith("20") for line in ran.lines) == 3
-    assert gpuctl(live, "cost", "analysis", "--days", "3", "-o", "json").json["currency"] == "USD"
-    assert gpuctl(live, "cost", "analysis", "--by", "moon").code == 2
+    assert gpuctl(live, "costs", "analysis", "--days", "3", "-o", "json").json["currency"] == "USD"
+    assert gpuctl(live, "costs", "analysis", "--by", "moon").code == 2

@@ -30,13 +30,13 @@ COMMANDS = {
     "extendAllocation": "allocations extend",
     "getAllocation": "allocations get",
     "getBudget": "budgets get",
-    "correctHold": "cost correct",
-    "getAllocationCost": "cost allocation",
-    "getCostAnalysis": "cost analysis",
-    "getCostBy": "cost by",
-    "getDeviceLedger": "cost gpu",
-    "getLedgerBuckets": "cost buckets",
-    "getOwnCostBy": "cost by",
+    "correctHold": "costs correct",
+    "getAllocationCost": "costs allocation",
+    "getCostAnalysis": "costs analysis",
+    "getCostBy": "costs by",
+    "getDeviceLedger": "costs gpu",
+    "getLedgerBuckets": "costs buckets",
+    "getOwnCostBy": "costs by",
     "getDevice": "devices get",
     "getDeviceHealth": "devices health",
     "getDeviceHistory": "devices history",
@@ -53,7 +53,7 @@ COMMANDS = {
     "getMonthStatement": "statements show",
     "getNode": "nodes get",
     "getOverview": "overview",
-    "getOwnCost": "cost analysis",
+    "getOwnCost": "costs analysis",
     "getStatistics": "devices statistics",
     "getTeam": "teams get",
     "getTeamStatement": "statements show",
@@ -116,7 +116,7 @@ def test_every_command_named_there_exists() -> None:
 def test_the_later_ones_answer(live: LiveServer) -> None:
     assert "OK" in gpuctl(live, "devices", "health", "gpu-worker-1-GPU-00").out
     assert "byModel" in gpuctl(live, "devices", "statistics").out
-    assert "TOTAL" in gpuctl(live, "cost", "analysis", "--mine").out
+    assert "TOTAL" in gpuctl(live, "costs", "analysis", "--mine").out
     added = gpuctl(live, "models", "add", "rtx-test", "--name", "RTX Test", "-g", "24")
     assert added.out == "rtx-test added (RTX Test)\n"
 

@@ -30,7 +30,7 @@ READS = (
     ("mig", "layout", "history", "gpu-worker-1-GPU-03"),
     ("allocations", "list"),
     ("rates", "list"),
-    ("cost", "analysis"),
+    ("costs", "analysis"),
     ("keys", "list"),
     ("teams", "list"),
     ("audit", "list"),

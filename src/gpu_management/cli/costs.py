@@ -1,10 +1,10 @@
-"""`gpuctl cost`: spending."""
+"""`gpuctl costs`: spending."""
 
 from typing import Annotated, Any
 
 import typer
 
-from gpu_management.cli import ledger, text
+from gpu_management.cli import ledger, metering, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.paths import COST, OWN_COST
 from gpu_management.cli.shell import Shell, command, group
@@ -17,17 +17,19 @@ _GROUPS = {
     "type": "byWorkloadType",
 }
 _BAR_DAYS = 14
+_ABOUT = "What was spent, and where GPU time went; metering of files."
 
 
 def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    cost = group("cost", "What was spent.", inside=app)
-    command(cost, "analysis", watchable=True)(analysis)
-    command(cost, "by")(ledger.cost_by)
-    command(cost, "buckets")(ledger.buckets)
-    command(cost, "gpu")(ledger.gpu)
-    command(cost, "allocation")(ledger.allocation)
-    command(cost, "correct")(ledger.correct)
+    costs = group("costs", _ABOUT, inside=app)
+    command(costs, "analysis", watchable=True)(analysis)
+    command(costs, "by")(ledger.cost_by)
+    command(costs, "buckets")(ledger.buckets)
+    command(costs, "gpu")(ledger.gpu)
+    command(costs, "allocation")(ledger.allocation)
+    command(costs, "correct")(ledger.correct)
+    costs.command("meter")(metering.meter)
 
 
 def analysis(

@@ -25,8 +25,7 @@ COMMANDS: Final = {
     "models": ("inventory", "GPU models: the catalogue."),
     "mig": ("mig", "MIG: profiles, instances, mode, layouts."),
     "rates": ("rates", "The price book."),
-    "cost": ("costs", "What was spent."),
-    "costs": ("metering", "Meter GPU time from files; needs no server."),
+    "costs": ("costs", "What was spent, and where GPU time went; metering of files."),
     "budgets": ("budgets", "How much may be spent in a period."),
     "statements": ("statements", "What each team pays for a month; closing months."),
     "keys": ("admin", "API keys: issue, rotate, revoke."),
@@ -42,6 +41,8 @@ COMMANDS: Final = {
     "version": ("local", "Show the version of this program."),
 }
 """Each command with the module whose `install` makes it, and its sentence."""
+FORMER: Final = {"cost": "costs"}
+"""Names that are understood and not shown."""
 
 
 class LazyGroup(TyperGroup):
@@ -56,6 +57,8 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that `args` start with, and load it."""
+        if args and args[0] in FORMER:
+            args = [FORMER[args[0]], *args[1:]]
         if args and args[0] in COMMANDS:
             self.commands[args[0]] = load(args[0])
         return super().resolve_command(ctx, args)

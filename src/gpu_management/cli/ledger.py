@@ -1,4 +1,4 @@
-"""`gpuctl cost by`, `buckets`, `gpu`, `allocation` and `correct`: the ledger in detail."""
+"""`gpuctl costs by`, `buckets`, `gpu`, `allocation` and `correct`: the ledger in detail."""
 
 from typing import Annotated, Any
 
@@ -167,7 +167,7 @@ def allocation(
 
 def correct(
     shell: Shell,
-    hold: Annotated[int, typer.Argument(metavar="HOLD", help="`cost allocation` shows it.")],
+    hold: Annotated[int, typer.Argument(metavar="HOLD", help="`costs allocation` shows it.")],
     *,
     reason: Annotated[str, typer.Option("--reason", "-m", help="Kept with the correction.")],
     since: Annotated[str | None, typer.Option("--from", metavar="TIME")] = None,

@@ -1,4 +1,4 @@
-"""`gpuctl costs`: what was held, metered from a file without a server."""
+"""`gpuctl costs meter`: what was held, metered from a file without a server."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import typer
 
 from gpu_management.cli.errors import CliError, Misused
 from gpu_management.cli.output import Format, Printer, remark
-from gpu_management.cli.shell import failing_well, group
+from gpu_management.cli.shell import failing_well
 from gpu_management.cli.text import count
 
 if TYPE_CHECKING:
@@ -19,16 +19,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-_ABOUT = "Meter GPU time from files; needs no server."
 _AMOUNTS = 3
 """Columns of figures at the end of a row."""
 _TIME = "ISO-8601 (UTC where it has no offset) or Unix seconds."
-
-
-def install(app: typer.Typer) -> None:
-    """Add the commands to `app`."""
-    costs = group("costs", _ABOUT, inside=app)
-    costs.command("meter")(meter)
 
 
 def meter(
