@@ -19,6 +19,7 @@ from gpu_management.controller import observed
 from gpu_management.controller.binding import Binder
 from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.inventory import Known, reconcile
+from gpu_management.controller.pinning import Pinner
 from tests.support.house import CLUSTER, House
 from tests.support.kube import gpu, gpu_slice, node
 
@@ -79,6 +80,12 @@ class Yard:
             cluster_name=CLUSTER,
             patience=Patience(),
         )
+        self.pinner = Pinner(
+            self.house.database,
+            cluster or self.cluster,
+            self.mirror,  # type: ignore[arg-type]
+            cluster_name=CLUSTER,
+        )
 
     def sync(self) -> None:
         """Let the inventory follow the cluster."""
@@ -103,6 +110,11 @@ class Yard:
         """Let allocations follow their pods, some time later."""
         self.house.clock.forward(seconds=after_seconds)
         return self.binder.run(self.house.now)
+
+    def pin(self, *, after_seconds: float = 0) -> int:
+        """Let pods of the device plugin be pinned and looked after, some time later."""
+        self.house.clock.forward(seconds=after_seconds)
+        return self.pinner.run(self.house.now)
 
     def claim(self, allocation_id: str, namespace: str = "ml") -> Json | None:
         """Return the claim of an allocation, or None."""

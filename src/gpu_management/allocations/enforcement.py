@@ -31,6 +31,14 @@ class EnforcementMode(StrEnum):
     """The cluster is read; placement is advice."""
     DRA = "dra"
     """A ResourceClaim per allocation, pinned to its devices."""
+    DEVICE_PLUGIN = "device-plugin"
+    """Pods that name their allocation are pinned to its node; the device plugin picks the card."""
+
+
+PLUGIN_REASONS = frozenset(
+    {"WaitingForPod", "PodPinned", "PodPlaced", "WrongNode", "WrongResource"}
+)
+"""Reasons of `Enforced` where pods of the device plugin are pinned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,10 @@ def intend(
     if mode is EnforcementMode.OBSERVE:
         message = "the cluster is only observed: pods are not kept from other devices"
         _mark(allocation, "Enforced", "False", "ObserveOnly", message, now=now)
+        return
+    if mode is EnforcementMode.DEVICE_PLUGIN and not _has_shares(place.parts):
+        message = f"a pod that names it will be pinned to node {place.node_name}"
+        _mark(allocation, "Enforced", "False", "WaitingForPod", message, now=now)
         return
     uuids = _uuids(session, place.parts)
     reason = _why_not(place.parts, uuids)
@@ -96,12 +108,16 @@ def _uuids(session: Session, parts: Sequence[Part]) -> dict[int, str | None]:
 
 
 def _why_not(parts: Sequence[Part], uuids: Mapping[int, str | None]) -> str | None:
-    if any(part.kind is HoldKind.SHARE for part in parts):
+    if _has_shares(parts):
         return "a claim is of a whole device or slice: shares are kept by agreement"
     nameless = [part.device_id for part in parts if not uuids[part.device_pk]]
     if nameless:
         return f"the cluster has not told the uuid of {', '.join(nameless)}"
     return None
+
+
+def _has_shares(parts: Sequence[Part]) -> bool:
+    return any(part.kind is HoldKind.SHARE for part in parts)
 
 
 def _owner(allocation: Allocation) -> dict[str, str]:
@@ -127,8 +143,10 @@ def begin_release(
     The caller holds the cluster's turn. Asking again changes nothing, except that pods may now be
     ended.
     """
-    if allocation.claim_name is None or allocation.phase is not Phase.ALLOCATED:
+    if allocation.phase is not Phase.ALLOCATED:
         return False
+    if allocation.claim_name is None:
+        return _begin_unpinning(session, allocation, reason=reason, now=now, ends_pods=ends_pods)
     intent = session.get(ClaimIntent, allocation.allocation_id)
     if intent is None or intent.gone_at is not None:
         return False
@@ -148,6 +166,42 @@ def begin_release(
     allocation.message = message
     allocation.edition += 1
     journal.say(session, "allocation.releasing", allocation, now=now)
+    return True
+
+
+def _begin_unpinning(
+    session: Session, allocation: Allocation, *, reason: str, now: datetime, ends_pods: bool
+) -> bool:
+    """Wait for the pods of the device plugin: until they end, the card is theirs."""
+    if not (is_pinned(allocation.conditions) and marks.has(allocation.conditions, "Bound")):
+        return False
+    is_new = not is_releasing(allocation)
+    if is_new:
+        allocation.release_reason = reason
+    if is_new or ends_pods:
+        why = "Evicting" if ends_pods else "PodsRun"
+        message = "waiting until its pods have ended"
+        _mark(allocation, "Releasing", "True", why, message, now=now)
+        allocation.conditions = marks.without(allocation.conditions, "Expiring")
+        allocation.message = message
+        allocation.edition += 1
+    if is_new:
+        journal.say(session, "allocation.releasing", allocation, now=now)
+    return True
+
+
+def is_pinned(conditions: Sequence[Mapping[str, str]]) -> bool:
+    """Say whether pods of the device plugin are pinned for an allocation."""
+    return any(c["type"] == "Enforced" and c["reason"] in PLUGIN_REASONS for c in conditions)
+
+
+def placed(allocation: Allocation, *, reason: str, message: str, now: datetime) -> bool:
+    """Note that its pods are where they should be; return whether that is news."""
+    present = next((c for c in allocation.conditions if c["type"] == "Enforced"), None)
+    if present is not None and present["reason"] == reason:
+        return False
+    _mark(allocation, "Enforced", "True", reason, message[:1000], now=now)
+    allocation.edition += 1
     return True
 
 

@@ -9,6 +9,8 @@ from gpu_management.cluster.protocol import Json
 from gpu_management.cluster.quantities import parse_quantity
 
 ALLOCATION_ANNOTATION = "gpu.company.com/allocation-id"
+ALLOCATION_GATE = "gpu.company.com/allocation"
+"""Scheduling gate of a pod that waits until it is pinned to the node of its allocation."""
 GPU_PREFIX = "nvidia.com/"
 
 
@@ -30,6 +32,8 @@ class PodFacts:
     owner_name: str | None
     labels: Mapping[str, str]
     started_at: datetime | None
+    gates: tuple[str, ...] = ()
+    """What must go before the scheduler looks at it."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -56,6 +60,7 @@ def read_pod(thing: Json) -> PodFacts:
         owner_name=owner.get("name"),
         labels=metadata.get("labels") or {},
         started_at=_moment(status.get("startTime") or metadata.get("creationTimestamp")),
+        gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
     )
 
 

@@ -74,6 +74,7 @@ def trim_pod(thing: Json) -> Json | None:
         "spec": {
             "nodeName": spec.get("nodeName"),
             "resourceClaims": spec.get("resourceClaims"),
+            "schedulingGates": spec.get("schedulingGates"),
             "containers": _resources(spec.get("containers")),
             "initContainers": _resources(spec.get("initContainers")),
         },

@@ -25,6 +25,7 @@ from gpu_management.controller.binding import Binder
 from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.loops import Job
 from gpu_management.controller.operator import Operator
+from gpu_management.controller.pinning import Pinner
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
@@ -78,6 +79,7 @@ class ClusterDesk:
         self._binder = Binder(
             database, self._mirror, cluster_name=terms.cluster_name, patience=terms.patience
         )
+        self._pinner = Pinner(database, cluster, self._mirror, cluster_name=terms.cluster_name)
         # A copy of its own: where there is no such kind, or no right to it, the rest goes on.
         self._objects = Mirror(
             cluster, [Kind.ALLOCATION], clock=clock, trim={Kind.ALLOCATION: trim_object}
@@ -111,6 +113,7 @@ class ClusterDesk:
         if health.is_synced and health.stale_since is None:
             self._follow(now)
             self._binder.run(now)
+            self._pinner.run(now)
             self._observe(now)
         self._tell(health, now)
 

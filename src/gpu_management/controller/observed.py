@@ -41,21 +41,28 @@ def follow(
     return refused
 
 
-def _managed(session: Session, cluster_name: str) -> set[tuple[str, str]]:
-    query = select(Allocation.allocation_id, Allocation.namespace, Allocation.pod_name).where(
+def _managed(session: Session, cluster_name: str) -> set[tuple[str, str, str | None]]:
+    """Return who may use what was allocated without a claim: namespace, pod, node."""
+    query = select(
+        Allocation.allocation_id, Allocation.namespace, Allocation.pod_name, Allocation.node_name
+    ).where(
         Allocation.cluster_name == cluster_name,
         Allocation.phase == Phase.ALLOCATED,
         Allocation.claim_name.is_(None),
         Allocation.requested_by != observing.OBSERVER,
     )
     rows = session.execute(query).all()
-    return {(r.namespace, name) for r in rows for name in (f"pod/{r.pod_name}", r.allocation_id)}
+    return {
+        (r.namespace, name, r.node_name)
+        for r in rows
+        for name in (f"pod/{r.pod_name}", r.allocation_id)
+    }
 
 
-def _is_bound(usage: Usage, ours: set[tuple[str, str]]) -> bool:
-    """Say whether a pod without a claim is one that an allocation was made for."""
+def _is_bound(usage: Usage, ours: set[tuple[str, str, str | None]]) -> bool:
+    """Say whether a pod without a claim is one that an allocation was made for, on its node."""
     told = usage.allocation_id or f"pod/{usage.pod_name}"
-    return usage.is_guess and (usage.namespace, told) in ours
+    return usage.is_guess and (usage.namespace, told, usage.node) in ours
 
 
 def _end(

@@ -252,10 +252,12 @@ class Cluster(Section):
         None, description="File to connect with; without one, $KUBECONFIG or ~/.kube/config."
     )
     context: str | None = Field(None, description="Context of the file; none: its current one.")
-    enforcement: Literal["observe", "dra"] = Field(
-        "observe", description="observe: placement is advice; dra: a claim per allocation."
+    enforcement: Literal["observe", "dra", "device-plugin"] = Field(
+        "observe",
+        description="observe: placement is advice; dra: a claim per allocation; device-plugin:"
+        " pods that name their allocation are pinned to its node.",
     )
-    enforcement_namespaces: dict[str, Literal["observe", "dra"]] = Field(
+    enforcement_namespaces: dict[str, Literal["observe", "dra", "device-plugin"]] = Field(
         default_factory=dict, description="Namespaces that differ, by name."
     )
     enforcement_deadline_seconds: Seconds = Field(
