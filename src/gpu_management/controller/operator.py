@@ -146,7 +146,7 @@ class Operator:
                 self._complained = False
             except ObjectGone:
                 continue
-            except (ClusterAway, ClusterForbids, KindUnknown, ObjectRefused) as trouble:
+            except (ClusterAway, ClusterForbids, KindUnknown, ObjectRefused, Problem) as trouble:
                 is_done = False
                 if not self._complained:
                     log.warning("GpuAllocation %s/%s: %s", thing.namespace, thing.name, trouble)
