@@ -149,13 +149,13 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.mig_method = parts.mig_method
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
-    app.state.board = Board(parts.runtime.cluster_name, parts.desk, parts.cache)
     app.state.insecure_note = parts.insecure_note
     app.state.node_pool_labels = parts.node_pool_labels
     app.state.max_rate_per_hour = parts.max_rate_per_hour
     app.state.intake = parts.intake
     app.state.metrics_store = parts.metrics_store
-    app.state.latest = Latest(parts.metrics_store, parts.intake.interval_seconds)
+    latest = app.state.latest = Latest(parts.metrics_store, parts.intake.interval_seconds)
+    app.state.board = Board(parts.runtime.cluster_name, parts.desk, parts.cache, latest)
 
 
 def purse_of(serving: Runtime, desk: Desk) -> Purse:

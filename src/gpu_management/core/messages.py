@@ -24,6 +24,7 @@ KOREAN: Mapping[str, str] = {
     "IDEMPOTENCY_KEY_REUSED": "다른 요청에 쓰인 Idempotency-Key입니다",
     "INTERNAL_ERROR": "서버 내부 오류입니다",
     "METHOD_NOT_ALLOWED": "이 메서드는 제공되지 않습니다",
+    "METRICS_UNAVAILABLE": "지금은 측정값을 읽을 수 없습니다",
     "MIG_INSTANCE_IN_USE": "MIG 인스턴스가 할당되어 있습니다",
     "MIG_LAYOUT_ILLEGAL": "허용되지 않는 MIG 배치입니다",
     "MIG_NOT_ENABLED": "이 장비는 MIG 모드가 꺼져 있습니다",

@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from gpu_management.core.logs import get_logger
 from gpu_management.metrics.combine import WHOLE, WHOLE_MILLI, Shares
 from gpu_management.metrics.fleet import shares
 from gpu_management.metrics.questions import Now, Point
-from gpu_management.metrics.store import Store
+from gpu_management.metrics.store import MetricsUnavailable, Store
+
+log = get_logger(__name__)
 
 STALE_INTERVALS: Final = 5
 """A figure that is older than so many intervals is not shown: nobody knows what is now."""
@@ -29,6 +32,7 @@ class Latest:
     store: Store
     interval_seconds: int = 15
     _known: dict[Target, Now] = field(default_factory=dict)
+    _gpus: dict[int, Now] = field(default_factory=dict)
     _sizes: Shares = field(default_factory=lambda: Shares({}, {}))
     _read_at: int | None = None
     _lock: Lock = field(default_factory=Lock)
@@ -47,11 +51,16 @@ class Latest:
             return {target: one for target, one in self._known.items() if one.at >= oldest}
 
     def gpus(self, session: Session, *, now: datetime) -> dict[int, Now]:
-        """Return one figure for each GPU: its own, or its instances' put together."""
-        found: dict[int, dict[int, Now]] = {}
-        for (device, instance), one in self.all(session, now=now).items():
-            found.setdefault(device, {})[instance] = one
-        return {device: self._gpu(parts) for device, parts in found.items()}
+        """Return one figure for each GPU: its own, or its instances' put together.
+
+        Where the backend does not answer, nothing is known.
+        """
+        try:
+            self.all(session, now=now)
+        except MetricsUnavailable as error:
+            log.warning("GPU metrics are not shown: %s", error)
+            return {}
+        return self._gpus
 
     def _read(self, session: Session, oldest: int, moment: int) -> None:
         since = oldest
@@ -62,6 +71,10 @@ class Latest:
         self._known = {key: one for key, one in self._known.items() if one.at >= oldest}
         self._sizes = shares(session)
         self._read_at = moment
+        found: dict[int, dict[int, Now]] = {}
+        for (device, instance), one in self._known.items():
+            found.setdefault(device, {})[instance] = one
+        self._gpus = {device: self._gpu(parts) for device, parts in found.items()}
 
     def _gpu(self, parts: dict[int, Now]) -> Now:
         whole = parts.pop(WHOLE, None)

@@ -1,6 +1,6 @@
 """The overview as it is sent, kept while nothing it shows has changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -10,7 +10,10 @@ from gpu_management.core.cache import Cache
 from gpu_management.core.clock import whole_second
 from gpu_management.costs.service import Desk
 from gpu_management.devices.models import Cluster
+from gpu_management.metrics.embedded import Embedded
+from gpu_management.metrics.latest import Latest
 from gpu_management.overview import schemas, service
+from gpu_management.overview.measured import averages
 
 _REVISIONS = select(func.count(), func.sum(Cluster.revision))
 """Every change of devices, slices and allocations adds to its cluster's revision (ADR 0001)."""
@@ -23,6 +26,7 @@ class Board:
     cluster_name: str
     desk: Desk
     cache: Cache
+    latest: Latest = field(default_factory=lambda: Latest(Embedded()))
 
     def overview(self, session: Session, *, with_nodes: bool, now: datetime) -> bytes:
         """Return the overview as JSON: of the fleet as it is, and of this second's money.
@@ -42,7 +46,8 @@ class Board:
         def written() -> bytes:
             kept = self.cache.get(("fleet", with_nodes), version, fleet, now=now)
             money = service.money(session, self.desk, now=now)
-            shown = kept.model_copy(update=money | {"generated_at": now})
+            figures = averages(self.latest.gpus(session, now=now))
+            shown = kept.model_copy(update=money | figures | {"generated_at": now})
             return shown.model_dump_json(by_alias=True).encode()
 
         key = ("overview", with_nodes)

@@ -36,12 +36,13 @@ from gpu_management.devices.models import Device as DeviceRow
 from gpu_management.devices.models import DeviceStateInterval, DeviceStatus
 from gpu_management.devices.routes import DeviceId, IfMatch, NodeName
 from gpu_management.devices.schemas import DeviceCreate, DeviceUpdate
+from gpu_management.metrics.routes import LatestDep
 from gpu_management.mig import queries as mig_queries
 from gpu_management.mig import service as mig
 from gpu_management.mig.errors import MigNotSupported
 from gpu_management.mig.geometry import Placement, load_geometries
 from gpu_management.mig.models import MigInstance
-from gpu_management.overview import queries, schemas, service, workloads
+from gpu_management.overview import measured, queries, schemas, service, workloads
 from gpu_management.overview.board import Board
 from gpu_management.rates.book import Priced
 
@@ -89,9 +90,10 @@ def overview(
     summary="Devices in figures",
     responses=problems(),
 )
-def statistics(_principal: General, session: ReadSession, now: Now) -> Any:
+def statistics(_principal: General, session: ReadSession, latest: LatestDep, now: Now) -> Any:
     """Return the totals of the devices by status, model and node."""
-    return service.statistics(session, now=now)
+    figures = measured.statistics(latest.gpus(session, now=now))
+    return service.statistics(session, now=now) | figures
 
 
 @router.get(
@@ -128,6 +130,8 @@ def workload_profiles(
 def list_devices(
     principal: Lister,
     session: ReadSession,
+    latest: LatestDep,
+    now: Now,
     page: Paging,
     request: Request,
     response: Response,
@@ -139,6 +143,7 @@ def list_devices(
     """List the GPUs; the whole fleet unless `limit` is given."""
     asked = queries.DeviceFilter(node_name, status, model_id, mig_mode)
     listing = queries.list_devices(session, asked, principal=principal, page=page)
+    measured.fill(listing.rows, latest.gpus(session, now=now))
     return page_of(request, response, listing)
 
 
@@ -203,11 +208,13 @@ def get_device(
     principal: Reader,
     session: ReadSession,
     desk: DeskDep,
+    latest: LatestDep,
     now: Now,
     response: Response,
 ) -> Any:
     """Return a device with its holders, its slices and what still fits."""
     shown = _shown(session, device_id, principal, response)
+    measured.fill([shown], latest.gpus(session, now=now))
     place = (shown["cluster_name"], shown["node_pool"])
     priced = Priced(shown["model_id"], shown["mig_geometry"], None, 1000, *place)
     shown["cost_per_hour"] = desk.keeper.book(session).per_hour(priced, now)
@@ -289,9 +296,13 @@ def delete_device(
     summary="A device's health",
     responses=problems(DeviceNotFound),
 )
-def health(device_id: DeviceId, _principal: Reader, session: ReadSession) -> Any:
-    """Return the state of a device and the stretches before it; sensors come with metrics."""
+def health(
+    device_id: DeviceId, _principal: Reader, session: ReadSession, latest: LatestDep, now: Now
+) -> Any:
+    """Return the state of a device and the stretches before it, and what its sensors tell now."""
     device = devices.find_device(session, device_id)
+    told = latest.gpus(session, now=now).get(device.id)
+    ecc_errors = None if told is None else told.ecc_double_bit
     query = (
         select(DeviceStateInterval)
         .where(DeviceStateInterval.device_id == device.id)
@@ -305,9 +316,9 @@ def health(device_id: DeviceId, _principal: Reader, session: ReadSession) -> Any
         "state": device.state,
         "reason": device.state_reason,
         "since": stretches[0].started_at,
-        "temperature": None,
-        "ecc_errors": None,
-        "xid_errors": None,
+        "temperature": None if told is None else told.temperature_celsius,
+        "ecc_errors": None if ecc_errors is None else int(ecc_errors),
+        "xid_errors": None if told is None else told.last_xid,
         "history": stretches,
     }
 
@@ -345,6 +356,8 @@ def get_node(
     principal: General,
     session: ReadSession,
     cluster: ClusterName,
+    latest: LatestDep,
+    now: Now,
     request: Request,
     response: Response,
 ) -> Any:
@@ -358,4 +371,6 @@ def get_node(
         return fields | {"devices": []}
     on_node = queries.device_rows().where(DeviceRow.node_id == node.id)
     rows = session.execute(on_node.order_by(DeviceRow.device_index)).all()
-    return fields | {"devices": queries.show_devices(session, rows, principal=principal)}
+    shown = queries.show_devices(session, rows, principal=principal)
+    measured.fill(shown, latest.gpus(session, now=now))
+    return fields | {"devices": shown}

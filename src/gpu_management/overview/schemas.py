@@ -78,7 +78,7 @@ class DeviceDetail(Device):
 
 
 class Health(WireModel):
-    """What is known about a device's health; sensors are null until metrics arrive."""
+    """What is known about a device's health; sensors are null while nothing is measured."""
 
     device_id: str
     health: str
@@ -87,7 +87,7 @@ class Health(WireModel):
     since: Moment
     temperature: float | None
     ecc_errors: int | None
-    xid_errors: int | None
+    xid_errors: int | None = Field(description="Code of the last XID error; 0: none.")
     history: list[StateStretch]
 
 
@@ -149,7 +149,7 @@ class NodeCount(WireModel):
 
 
 class Overview(WireModel):
-    """The fleet in one answer. Averages are null until metrics arrive."""
+    """The fleet in one answer. Averages are of the GPUs measured now."""
 
     cluster_name: str
     total_nodes: int
