@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import settings
 
 from gpu_management.cli.wiring import prepare
 from tests.support.apps import Hands
 from tests.support.house import CLUSTER, House, prepared_database
 from tests.support.live import empty, live, locked
 from tests.support.postgres import Postgres, running
+
+# A busy machine makes examples slow, not wrong.
+settings.register_profile("product", deadline=None)
+settings.load_profile("product")
 
 __all__ = ["client", "empty", "house", "live", "locked"]
 

@@ -112,7 +112,8 @@ def test_many_holds_cut_together_cost_what_each_costs_alone(life: Life, bounds: 
             assert (piece.micros if piece else 0) == hold.micros(until) - hold.micros(since)
             worth = of_card.micros(until) - of_card.micros(since)
             assert (piece.card_micros if piece else 0) == worth
-            within = max(0, min(until, hold.until or until) - max(since, hold.since))
+            ends = until if hold.until is None else min(until, hold.until)
+            within = max(0, ends - max(since, hold.since))
             assert (piece.milli_seconds if piece else 0) == within * hold.milli
 
 

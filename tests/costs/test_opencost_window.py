@@ -132,6 +132,13 @@ def test_no_more_than_a_thousand_stretches_are_made() -> None:
         accumulated(window, [window], "decade", UTC_ZONE)
 
 
+@pytest.mark.parametrize("word", ["week", "month"])
+def test_in_the_second_a_month_begins_it_is_a_second_long(word: str) -> None:
+    start = datetime(2026, 2, 1, tzinfo=UTC)  # a Sunday
+    window = parse_window(word, UTC_ZONE, now=start)
+    assert window == Span(start, start + timedelta(seconds=1))
+
+
 @given(
     text=st.sampled_from(["1h", "36h", "9d", "40d", "week", "month", "lastmonth", "95d"]),
     word=st.sampled_from(["hour", "day", "week", "month", "quarter", "none", "all"]),

@@ -102,8 +102,14 @@ def _sunday(day: date) -> date:
     return day - timedelta(days=day.isoweekday() % 7)
 
 
+def _so_far(first: date, zone: ZoneInfo, now: datetime) -> Span:
+    """Return the stretch up to now; in the very second it begins, that second."""
+    start = day_start(first, zone)
+    return Span(start, max(now, start + timedelta(seconds=1)))
+
+
 def _week(today: date, zone: ZoneInfo, now: datetime) -> Span:
-    return Span(day_start(_sunday(today), zone), now)
+    return _so_far(_sunday(today), zone, now)
 
 
 def _lastweek(today: date, zone: ZoneInfo, _now: datetime) -> Span:
@@ -112,7 +118,7 @@ def _lastweek(today: date, zone: ZoneInfo, _now: datetime) -> Span:
 
 
 def _month(today: date, zone: ZoneInfo, now: datetime) -> Span:
-    return Span(day_start(today.replace(day=1), zone), now)
+    return _so_far(today.replace(day=1), zone, now)
 
 
 def _lastmonth(today: date, zone: ZoneInfo, _now: datetime) -> Span:
