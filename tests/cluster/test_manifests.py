@@ -191,7 +191,7 @@ def test_nothing_but_images_is_left_to_be_filled_in():
 
 @pytest.mark.cluster
 def test_the_api_server_accepts_every_manifest(api_server: ApiServer, admin: Admin):
-    admin.prepare("gpu-management")
+    admin.prepare("gpu-management", "gpu-operator")
     for thing in everything():
         if thing["kind"] in OPTIONAL_KINDS:
             continue

@@ -26,7 +26,11 @@ SAME = (
     "--set=image.repository=gpu-management,image.tag=test",
     "--set=collector.image.repository=gpu-collector,collector.image.tag=test",
 )
-EVERYTHING = (*SAME, "--set=monitoring.enabled=true,admissionPolicy.enabled=true")
+EVERYTHING = (
+    *SAME,
+    "--set=monitoring.enabled=true,admissionPolicy.enabled=true,migManager.enabled=true",
+    "--set=cluster.enforcement=device-plugin",
+)
 
 
 def by_name(things: Iterable[Thing]) -> dict[tuple[str, str], Thing]:
@@ -44,17 +48,18 @@ def test_the_chart_renders_the_same_objects_as_the_base():
         assert chart[name] == thing, name
 
 
-def test_the_chart_renders_the_same_monitoring_and_policy_as_the_components():
+def test_the_chart_renders_the_same_options_as_the_components():
     chart = by_name(helm_template(*EVERYTHING))
-    files = ("monitoring/servicemonitor.yaml", "monitoring/prometheusrule.yaml")
-    for thing in [t for file in (*files, "admission-policy.yaml") for t in load(K8S / file)]:
+    options = ("admission-policy", "device-plugin", "mig-manager")
+    options = (*options, "monitoring/servicemonitor", "monitoring/prometheusrule")
+    for thing in [t for option in options for t in load(K8S / f"{option}.yaml")]:
         rendered = chart[thing["kind"], thing["metadata"]["name"]]
         assert normal(rendered) == normal(thing)
 
 
 def normal(thing: Thing) -> Thing:
     """Return an object with its exempt namespaces in order: they are a set."""
-    selector = thing["spec"].get("matchResources", {}).get("namespaceSelector", {})
+    selector = thing.get("spec", {}).get("matchResources", {}).get("namespaceSelector", {})
     for rule in selector.get("matchExpressions", ()):
         rule["values"] = sorted(rule["values"])
     return thing

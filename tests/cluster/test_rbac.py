@@ -7,7 +7,8 @@ import pytest
 from gpu_management.cluster.claims import Pin, pinned_claim
 from gpu_management.cluster.crd import FINALIZER, event_about, finalizer_patch, read_object
 from gpu_management.cluster.live import LiveCluster
-from gpu_management.cluster.protocol import ClusterForbids, Kind, ObjectGone
+from gpu_management.cluster.pods import ALLOCATION_GATE
+from gpu_management.cluster.protocol import ClusterForbids, Kind, ObjectGone, ObjectRefused
 from gpu_management.core.clock import utc_now
 from tests.cluster.test_crd import allocation
 from tests.controlplane.admin import Admin, until
@@ -172,3 +173,57 @@ def may(server: ApiServer, role: str, verb: str, resource: str = "gpuallocations
         and verb in rule["verbs"]
         for rule in server.http.get(path).json()["rules"]
     )
+
+
+@pytest.fixture
+def pinning(installed: ApiServer, controller: LiveCluster) -> Iterator[LiveCluster]:
+    things = load(K8S / "device-plugin.yaml")
+    for thing in things:
+        assert installed.apply(thing).status_code < 300
+    gated = pod("probe", phase="Pending")
+    gated["spec"]["schedulingGates"] = [{"name": ALLOCATION_GATE}]
+    assert installed.create(gated).status_code == 201
+    changed = {"metadata": {"labels": {"a": "b"}}}
+    until(lambda: succeeds(controller, "probe", changed))
+    assert installed.create(pod("plain", phase="Pending")).status_code == 201
+    until(lambda: not succeeds(controller, "plain", changed))
+    yield controller
+    for thing in reversed(things):
+        installed.delete(thing)
+
+
+def succeeds(cluster: LiveCluster, name: str, patch: Thing) -> bool:
+    try:
+        cluster.merge(Kind.POD, name, patch, namespace="ml")
+    except (ClusterForbids, ObjectRefused):
+        return False
+    return True
+
+
+@pytest.mark.cluster
+def test_who_pins_pods_takes_its_gate_away_and_changes_no_container(
+    pinning: LiveCluster, installed: ApiServer
+):
+    foreign = {"spec": {"containers": [{"name": "main", "image": "evil"}]}}
+    with pytest.raises(ObjectRefused, match="changes no container"):
+        pinning.merge(Kind.POD, "probe", foreign, namespace="ml")
+    let_go = {"spec": {"nodeSelector": {"kubernetes.io/hostname": "n1"}, "schedulingGates": []}}
+    pinning.merge(Kind.POD, "probe", let_go, namespace="ml")
+    with pytest.raises(ObjectRefused, match="wait behind its gate"):
+        pinning.merge(Kind.POD, "probe", {"metadata": {"labels": {"c": "d"}}}, namespace="ml")
+
+
+@pytest.mark.cluster
+def test_layouts_of_the_mig_manager_are_written_in_its_namespace_only(
+    installed: ApiServer, plane: ControlPlane, admin: Admin
+):
+    admin.prepare("gpu-operator")
+    things = load(K8S / "mig-manager.yaml")
+    for thing in things:
+        assert installed.apply(thing).status_code < 300
+    path = "/api/v1/namespaces/{}/configmaps/any"
+    until(lambda: status_for(plane, installed, CONTROLLER, path.format("gpu-operator")) == 404)
+    assert status_for(plane, installed, CONTROLLER, path.format("ml")) == 403
+    assert status_for(plane, installed, CONTROLLER, "/api/v1/nodes/any") == 404
+    for thing in things:
+        installed.delete(thing)
