@@ -65,6 +65,14 @@ def test_the_fleet_has_forty_nodes_of_eight_models_and_five_teams(house: House) 
         }
 
 
+def test_its_pools_can_be_priced_apart(house: House) -> None:
+    with house.database.read() as session:
+        pools = set(session.scalars(select(Node.node_pool)))
+        held = set(session.scalars(select(Hold.node_pool)))
+    assert pools == {"training", "research", "serving", "shared", "batch"}
+    assert held == pools
+
+
 def test_its_past_is_a_sound_ledger_of_many_holds(house: House) -> None:
     with house.database.read() as session:
         check_ledger(session)

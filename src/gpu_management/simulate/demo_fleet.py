@@ -9,6 +9,7 @@ from uuid import UUID
 
 from gpu_management.devices.bulk import NodePlan
 from gpu_management.devices.models import DeviceState
+from gpu_management.devices.pools import WELL_KNOWN_LABELS
 from gpu_management.devices.service import DeviceFacts, NodeFacts
 from gpu_management.mig.geometry import Placement
 from gpu_management.simulate.world import FLEET_LABEL
@@ -216,6 +217,7 @@ def _node_facts(row: Row, node: str, position: int) -> NodeFacts:
         labels={
             FLEET_LABEL: NAME,
             POOL_LABEL: row.pool,
+            WELL_KNOWN_LABELS[0]: row.pool,
             "kubernetes.io/hostname": node,
             "node.kubernetes.io/instance-type": machine.kind,
             "topology.kubernetes.io/zone": zone,
