@@ -4,12 +4,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+import yaml
 
 _START_SECONDS = 30.0
 
@@ -48,6 +49,22 @@ def prometheus(folder: Path, exposition: str) -> Iterator[httpx2.Client]:
         f"--config.file={config}",
         f"--storage.tsdb.path={blocks}",
         "--storage.tsdb.retention.time=100y",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with _running(command, folder, port, "/-/ready") as client:
+        yield client
+
+
+@contextmanager
+def scraping(folder: Path, config: Mapping[str, object]) -> Iterator[httpx2.Client]:
+    """Run an empty Prometheus with a configuration; paths in it are seen from `folder`."""
+    file = folder / "prometheus.yml"
+    file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
+    port = _free_port()
+    command = [
+        _program("prometheus", "prometheus"),
+        f"--config.file={file}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
     ]
     with _running(command, folder, port, "/-/ready") as client:

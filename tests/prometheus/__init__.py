@@ -1,0 +1,1 @@
+"""Rules and scrape configuration of Prometheus, judged by Prometheus."""
