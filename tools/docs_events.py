@@ -33,6 +33,12 @@ KINDS: Final = {
     "allocation.enforced": ("allocation", "The cluster reserves its GPUs.", _ALLOCATION),
     "allocation.observed": ("allocation", "A pod got GPUs without us.", _ALLOCATION),
     "allocation.bound": ("allocation", "Other pods use it than before, or none.", _ALLOCATION),
+    "allocation.preempting": (
+        "allocation",
+        "A request of higher priority needs its place; it is released after the notice.",
+        _ALLOCATION,
+    ),
+    "allocation.spared": ("allocation", "The notice is withdrawn; it goes on.", _ALLOCATION),
     "allocation.moved": ("allocation", "A plan moved it to another slice.", _ALLOCATION),
     "allocation.releasing": ("allocation", "It ends when its pods have.", _ALLOCATION),
     "allocation.released": ("allocation", "Its GPUs are free again.", _ALLOCATION),

@@ -14,7 +14,14 @@ from gpu_management.allocations.demand import Demand
 from gpu_management.allocations.models import HoldKind
 from gpu_management.allocations.request import Ask
 from gpu_management.allocations.slices import Slice, SlicePlanner, largest_profile_gb
-from gpu_management.allocations.view import KnownNode, News, View, eligible_nodes
+from gpu_management.allocations.view import (
+    Known,
+    KnownNode,
+    News,
+    View,
+    eligible_cards,
+    eligible_nodes,
+)
 from gpu_management.core.trips import Answer
 from gpu_management.mig import placement as mig_placement
 from gpu_management.mig.geometry import Placement
@@ -147,6 +154,11 @@ class Placer:
         """Return the nodes that could ever serve `ask`, with their free milli, by rank."""
         with self._lock:
             return eligible_nodes(self._view, ask)
+
+    def cards_for(self, ask: Ask) -> list[Known]:
+        """Return the devices that could ever serve `ask`, whoever holds them now."""
+        with self._lock:
+            return eligible_cards(self._view, ask)
 
     def cost_per_hour(self, place: Place, *, now: datetime) -> Decimal | None:
         """Return what a placement costs an hour, or None where a part has no price."""

@@ -281,20 +281,30 @@ def eligible_nodes(view: View, ask: Ask) -> list[tuple[str, int]]:
 
     What is held now does not count against a node; memory, labels, MIG mode and health do.
     """
-    needed = dict(ask.node_selector)
     free: dict[str, list[int]] = {}
-    for known in view.devices.values():
-        if (
-            known.usable
-            and known.mig_enabled is ask.use_mig
-            and known.memory_gb >= ask.required_memory_gb
-            and (not ask.model_ids or known.model_id in ask.model_ids)
-        ):
-            free.setdefault(known.node_name, []).append(known.free_milli)
+    for known in eligible_cards(view, ask):
+        free.setdefault(known.node_name, []).append(known.free_milli)
     return [
         (node.name, sum(free[node.name]))
         for node in view.nodes.values()
         if len(free.get(node.name, ())) >= (1 if ask.use_mig else ask.count)
-        and node.schedulable
-        and all(node.labels.get(name) == value for name, value in needed.items())
+    ]
+
+
+def eligible_cards(view: View, ask: Ask) -> list[Known]:
+    """Return the devices that could ever serve `ask`, whoever holds them now."""
+    needed = ask.node_selector
+    nodes = {
+        node.name
+        for node in view.nodes.values()
+        if node.schedulable and all(node.labels.get(name) == value for name, value in needed)
+    }
+    return [
+        known
+        for known in view.devices.values()
+        if known.usable
+        and known.mig_enabled is ask.use_mig
+        and known.memory_gb >= ask.required_memory_gb
+        and (not ask.model_ids or known.model_id in ask.model_ids)
+        and known.node_name in nodes
     ]

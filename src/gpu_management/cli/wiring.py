@@ -17,7 +17,7 @@ from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
 from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
 from gpu_management.cli import wiring_metrics
-from gpu_management.cli.wiring_cluster import cluster_jobs, rules_of
+from gpu_management.cli.wiring_cluster import cluster_jobs, method_of, rules_of
 from gpu_management.cli.wiring_retention import purge_job
 from gpu_management.controller.leader import Leader
 from gpu_management.controller.loops import (
@@ -27,6 +27,7 @@ from gpu_management.controller.loops import (
     budget_jobs,
     closing_job,
     limit_job,
+    preemption_job,
 )
 from gpu_management.core.cache import Cache
 from gpu_management.core.clock import Clock, utc_now
@@ -193,6 +194,10 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
         expiry_seconds=settings.scheduling.expiry_seconds,
         queue_seconds=settings.scheduling.queue_seconds,
     )
+    if settings.allocations.preemption:
+        notice = settings.allocations.preemption_notice_seconds
+        seconds = settings.scheduling.queue_seconds
+        jobs.append(preemption_job(database, office, notice_seconds=notice, seconds=seconds))
     money = _money_jobs(settings, database, purse, keeper)
     money.append(closing_job(database, parts.desk))
     jobs += cluster_jobs(settings, database, clock, office)
@@ -251,6 +256,7 @@ def _parts(
         insecure_note=note,
         node_pool_labels=settings.billing.node_pool_labels,
         max_rate_per_hour=settings.billing.max_rate_per_hour,
+        mig_method=method_of(settings),
         intake=wiring_metrics.intake_of(settings.metrics),
         metrics_store=wiring_metrics.store_of(settings.metrics),
         cache=Cache(

@@ -11,10 +11,12 @@ from gpu_management.allocations.office import Office
 from gpu_management.cluster.live import ConnectionUnusable, LiveCluster
 from gpu_management.controller.cluster import ClusterDesk, Terms
 from gpu_management.controller.loops import Job
+from gpu_management.controller.repartition import Repartitioner
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.settings import Settings
 from gpu_management.core.settings_items import SettingsError
+from gpu_management.mig.execution import Method
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -30,21 +32,29 @@ def patience_of(settings: Settings) -> Patience:
     """Return how long allocations are kept for pods."""
     told = settings.cluster
     after = timedelta(seconds=told.release_after_pod_seconds)
-    until = timedelta(seconds=told.binding_deadline_seconds)
+    until = timedelta(seconds=settings.allocations.binding_deadline_seconds)
     return Patience(after if told.release_with_pod else None, until or None)
+
+
+def method_of(settings: Settings) -> Method:
+    """Return who cuts GPUs when nobody says: without a cluster nobody has to."""
+    return Method.LEDGER if settings.cluster.connection == "none" else Method.MIG_MANAGER
 
 
 def cluster_jobs(
     settings: Settings, database: Database, clock: Clock, office: Office
 ) -> Sequence[Job]:
-    """Return what runs for the cluster; none where there is none.
+    """Return what runs for the cluster; without one, plans are carried out in the ledger.
 
     Raises:
         SettingsError: the settings do not lead to a cluster.
     """
     told = settings.cluster
-    if told.connection == "none" or settings.server.role == "api":
+    if settings.server.role == "api":
         return ()  # who only answers needs no way to the cluster, and no rights there
+    if told.connection == "none":
+        worker = Repartitioner(database, told.name)
+        return [Job("mig-plans", told.sync_seconds, worker.run)]
     try:
         cluster = LiveCluster(_file(settings), told.context)
     except ConnectionUnusable as unusable:

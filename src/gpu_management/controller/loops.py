@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import Counter, Histogram
 from sqlalchemy.exc import SQLAlchemyError
 
+from gpu_management.allocations import displacing
 from gpu_management.allocations import jobs as allocations
 from gpu_management.allocations.office import Office
 from gpu_management.controller.leader import Leader
@@ -115,6 +116,19 @@ def allocation_jobs(
         Job("allocations-expire", expiry_seconds, end),
         Job("allocations-queue", queue_seconds, queue),
     ]
+
+
+def preemption_job(
+    database: Database, office: Office, *, notice_seconds: float, seconds: float
+) -> Job:
+    """Return the job that makes room for the first in line."""
+    notice = timedelta(seconds=notice_seconds)
+
+    def make_room(now: datetime) -> None:
+        with database.write() as session:
+            displacing.displace(session, office, notice=notice, now=now)
+
+    return Job("allocations-preempt", seconds, make_room)
 
 
 def limit_job(database: Database, keeper: BookKeeper, *, currency: str, seconds: float) -> Job:

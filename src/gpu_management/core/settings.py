@@ -201,6 +201,13 @@ class Allocations(Section):
     aging_seconds: Seconds = Field(
         600, ge=1, description="Waiting time that is worth one step of priority."
     )
+    preemption: bool = Field(
+        default=False,
+        description="A waiting request may displace allocations of lower priority, after notice.",
+    )
+    preemption_notice_seconds: Seconds = Field(
+        120, ge=10, description="Notice that a displaced allocation gets before it is released."
+    )
     placement_policy: Literal["ours", "best-fit", "fgd", "random"] = Field(
         "ours", description="How a device is chosen among those that fit."
     )
@@ -262,9 +269,6 @@ class Cluster(Section):
     )
     enforcement_deadline_seconds: Seconds = Field(
         120, ge=1, description="How long the cluster may refuse a claim before it has failed."
-    )
-    binding_deadline_seconds: Seconds = Field(
-        3600, ge=0, description="How long an allocation waits for its first pod; 0: for ever."
     )
     release_with_pod: bool = Field(
         default=True, description="An allocation ends when the pods that used it have ended."
