@@ -90,6 +90,7 @@ NEEDED: dict[str, Permission | None] = {
     "getLatestMetrics": P.GENERAL_READ,
     "queryMetrics": P.GENERAL_READ,
     "getTopMetrics": P.GENERAL_READ,
+    "getIdleDevices": P.GENERAL_READ,
     "listEvents": P.GENERAL_READ,
     "getMe": P.GENERAL_READ,
     "listApiKeys": P.ADMIN,

@@ -41,6 +41,7 @@ from gpu_management.mig.execution import Method
 from gpu_management.mig.plan_routes import router as mig_plans
 from gpu_management.mig.plans_routes import router as mig_plans_run
 from gpu_management.mig.routes import router as mig
+from gpu_management.optimization.routes import router as optimization
 from gpu_management.overview.board import Board
 from gpu_management.overview.routes import router as overview
 from gpu_management.overview.slices_routes import router as slices
@@ -115,6 +116,7 @@ def create_app(parts: Parts) -> FastAPI:
         budgets,
         statements,
         metrics,
+        optimization,
         rates,
         events,
         auth,
