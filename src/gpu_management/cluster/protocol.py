@@ -38,6 +38,7 @@ class Kind(Enum):
         "gpu.company.com", "v1", "GpuAllocation", "gpuallocations", is_namespaced=True
     )
     EVENT = KindSpec("", "v1", "Event", "events", is_namespaced=True)
+    CONFIG_MAP = KindSpec("", "v1", "ConfigMap", "configmaps", is_namespaced=True)
 
 
 @dataclass(frozen=True, slots=True)

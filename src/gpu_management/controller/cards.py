@@ -42,7 +42,7 @@ def apply(session: Session, node: Node, found: FoundNode, *, now: datetime) -> b
             is_finished = False
             continue
         _set_state(session, row, _wanted(found, told), now=now)
-        _cut(session, row, told, now=now)
+        _follow_cut(session, row, told, now=now)
     for lost in left:
         if lost.live_id is None:
             continue  # it made room for another card
@@ -136,7 +136,13 @@ def _set_state(
     devices.set_state(session, row, state, reason=why, now=now)
 
 
-def _cut(session: Session, row: Device, told: FoundDevice, *, now: datetime) -> None:
+def _follow_cut(session: Session, row: Device, told: FoundDevice, *, now: datetime) -> None:
+    """Follow what the cluster says of a card's slices, unless a plan is cutting it right now."""
+    if row.state is not DeviceState.RECONFIGURING:
+        cut(session, row, told, now=now)
+
+
+def cut(session: Session, row: Device, told: FoundDevice, *, now: datetime) -> None:
     """Make a card's slices those that exist, where the cluster tells them all with their places."""
     if told.is_mig and told.instances and all(i.start is not None for i in told.instances):
         if not row.mig_enabled:

@@ -26,6 +26,8 @@ from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.loops import Job
 from gpu_management.controller.operator import Operator
 from gpu_management.controller.pinning import Pinner
+from gpu_management.controller.repartition import Repartitioner
+from gpu_management.controller.repartition_hands import ClusterHands
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
@@ -84,6 +86,10 @@ class ClusterDesk:
         self._objects = Mirror(
             cluster, [Kind.ALLOCATION], clock=clock, trim={Kind.ALLOCATION: trim_object}
         )
+        hands = ClusterHands(database, cluster, self._mirror, cluster_name=terms.cluster_name)
+        self._plans = Repartitioner(
+            database, terms.cluster_name, hands=hands, on_end=self._look_again
+        )
         self._operator = Operator(database, cluster, self._objects, office=office)
         self._known = inventory.Known(pool_labels=terms.pool_labels)
         self._is_started = False
@@ -99,6 +105,7 @@ class ClusterDesk:
             Job("cluster-sync", self._terms.sync_seconds, self.sync),
             Job("cluster-enforce", self._terms.enforce_seconds, self.enforce),
             Job("cluster-operator", self._terms.sync_seconds, self.operate),
+            Job("mig-plans", self._terms.sync_seconds, self.repartition),
         ]
 
     def stop(self) -> None:
@@ -127,6 +134,17 @@ class ClusterDesk:
         self._start()
         if self._seen >= 0:
             self._operator.run(now)
+
+    def repartition(self, now: datetime) -> None:
+        """Carry out repartition plans, while what is seen of the cluster is true."""
+        self._start()
+        health = self._mirror.health()
+        if health.is_synced and health.stale_since is None:
+            self._plans.run(now)
+
+    def _look_again(self, node_names: Sequence[str]) -> None:
+        """Have nodes compared with the inventory again: a plan kept that off them."""
+        self._known.unfinished.update(node_names)
 
     def _start(self) -> None:
         if not self._is_started:

@@ -58,6 +58,9 @@ class Progress:
 
 
 BEGUN: Final = "begun"
+WRITTEN: Final = "written"
+"""The layout is in the MIG manager's file; it takes a while until the manager can read it."""
+ASKED: Final = "asked"
 _PAUSED: Final = "; paused: "
 
 
@@ -132,13 +135,16 @@ def undo(progress: Progress, why: str | None, *, now: datetime) -> Progress:
 
 def resume(progress: Progress, *, now: datetime) -> Progress:
     """Go on with a paused plan; what it waited for gets its time again."""
-    return replace(progress, state=PlanState.RUNNING, since=now, message=None)
+    stage = BEGUN if progress.stage else ""
+    return replace(progress, state=PlanState.RUNNING, stage=stage, since=now, message=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long each thing may take."""
 
+    settle: timedelta = timedelta(seconds=75)
+    """Until a changed ConfigMap is seen where it is mounted (kubelet's sync period is 60 s)."""
     silence: timedelta = timedelta(seconds=120)
     pending: timedelta = timedelta(seconds=900)
     rebooting: timedelta = timedelta(seconds=1800)
@@ -170,7 +176,7 @@ def judge_cut(
         return Outcome(News.PAUSE, f"somebody set nvidia.com/mig.config to {seen.config}")
     if seen.told_state == "failed":
         return Outcome(News.FAIL, "the MIG manager reports failed")
-    stage = seen.told_state or BEGUN
+    stage = seen.told_state or ASKED
     if stage == "success" and seen.wrong is None:
         return Outcome(News.DONE)
     since = progress.since if stage == progress.stage else now
@@ -182,7 +188,7 @@ def judge_cut(
 
 def _limit(stage: str, patience: Patience) -> timedelta:
     known = {
-        BEGUN: patience.silence,
+        ASKED: patience.silence,
         "rebooting": patience.rebooting,
         "success": patience.verify,
     }
@@ -193,7 +199,7 @@ def _late(stage: str, seen: Seen, limit: timedelta) -> str:
     seconds = int(limit.total_seconds())
     if stage == "success":
         return f"the MIG manager reports success, but after {seconds} s {seen.wrong}"
-    if stage == BEGUN:
+    if stage == ASKED:
         return f"the MIG manager has said nothing for {seconds} s"
     return f"the MIG manager has been {stage} for {seconds} s"
 

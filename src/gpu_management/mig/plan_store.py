@@ -40,6 +40,8 @@ class Draft:
     plan: Plan
     shown: Mapping[str, Any]
     method: Method
+    left_alone: frozenset[str] = frozenset()
+    """Devices that could not be cut because somebody uses them."""
 
 
 def keep(
@@ -50,15 +52,8 @@ def keep(
     Raises:
         MigPlanNotExecutable: it has no steps, or one that cannot be carried out in this way.
     """
-    steps = _steps(draft)
-    if not steps:
-        raise MigPlanNotExecutable("the plan has no steps: there is nothing to carry out")
-    touched = {step["device_id"] for step in steps} | {
-        step["from_device_id"] for step in steps if step["from_device_id"]
-    }
-    found = look(session, sorted(touched), claims)
     try:
-        todo = _tasks(found, steps, draft.method)
+        found, todo = _ready(session, draft, claims)
     except Unexecutable as why:
         raise MigPlanNotExecutable(str(why)) from why
     plan = MigPlan(
@@ -84,6 +79,28 @@ def keep(
     return plan
 
 
+def hindrance(session: Session, draft: Draft, claims: Claims) -> str | None:
+    """Return the device that would have to be left alone for a draft to be carried out."""
+    try:
+        _ready(session, draft, claims)
+    except Unexecutable as why:
+        return why.device_id
+    return None
+
+
+def _ready(session: Session, draft: Draft, claims: Claims) -> tuple[Found, list[Task]]:
+    steps = _steps(draft)
+    if not steps:
+        used = ", ".join(sorted(draft.left_alone))
+        why = f"; {used} cannot be cut while in use" if used else ""
+        raise Unexecutable(f"the plan has no steps: there is nothing to carry out{why}")
+    touched = {step["device_id"] for step in steps} | {
+        step["from_device_id"] for step in steps if step["from_device_id"]
+    }
+    found = look(session, sorted(touched), claims)
+    return found, _tasks(found, steps, draft.method)
+
+
 def _steps(draft: Draft) -> list[dict[str, Any]]:
     """Return the steps as shown, with the start that a moved slice leaves."""
     at: dict[str, int] = {}
@@ -103,7 +120,9 @@ def _tasks(found: Found, steps: Sequence[Mapping[str, Any]], method: Method) -> 
     before = {device: [Slice(*each) for each in told["slices"]] for device, told in found.items()}
     nodes = {device: told["node"] for device, told in found.items()}
     planned = [step | {"op": Op(step["op"])} for step in map(dict, steps)]
-    todo = tasks.compile_tasks(planned, before, nodes)
+    todo = tasks.compile_tasks(planned, before, nodes, whole=method is Method.MIG_MANAGER)
+    if not todo:
+        raise Unexecutable("the steps cancel each other out")
     if method is Method.MIG_MANAGER:
         tasks.check_whole_cuts(todo, before)
     return todo
@@ -211,6 +230,7 @@ def resume(session: Session, plan_id: str, *, now: datetime) -> MigPlan:
     why = plan.message if plan.is_undoing else None
     write(plan, rules.resume(progress_of(plan), now=now))
     plan.message = why
+    hold_back(session, plan, now=now)
     return _changed(session, plan, "mig.plan.resumed", now=now)
 
 
@@ -227,6 +247,7 @@ def cancel(session: Session, plan_id: str, *, by: str, now: datetime) -> MigPlan
         if not plan.is_undoing:
             write(plan, rules.undo(progress_of(plan), why, now=now))
         plan.state = PlanState.RUNNING if plan.state is PlanState.PAUSED else plan.state
+        hold_back(session, plan, now=now)
         if plan.state is PlanState.ROLLED_BACK:
             close(session, plan, now=now)
         return _changed(session, plan, "mig.plan.cancelled", now=now)
@@ -285,12 +306,30 @@ def open_plan(session: Session, plan: MigPlan, *, now: datetime) -> None:
     for node in _nodes(session, plan):
         node.open_key = _key(plan, node.node_name)
     session.flush()
-    for device in devices_of(session, plan):
-        reason = f"repartition plan {plan.plan_id}"
-        devices.set_state(session, device, DeviceState.RECONFIGURING, reason=reason, now=now)
+    hold_back(session, plan, now=now)
     plan.state = PlanState.RUNNING
     plan.started_at = plan.stage_since = now
     _changed(session, plan, "mig.plan.started", now=now)
+
+
+def hold_back(session: Session, plan: MigPlan, *, now: datetime) -> None:
+    """Keep everybody else away from the devices of a plan; broken ones are left as they are."""
+    for device in devices_of(session, plan):
+        if device.state is DeviceState.READY:
+            reason = f"repartition plan {plan.plan_id}"
+            devices.set_state(session, device, DeviceState.RECONFIGURING, reason=reason, now=now)
+
+
+def not_held_back(session: Session, plan: MigPlan) -> str | None:
+    """Say which device of a plan is away, broken or no longer held back, or None."""
+    states = {device.device_id: device.state for device in devices_of(session, plan)}
+    for device_id in sorted(plan.found):
+        state = states.get(device_id)
+        if state is None:
+            return f"{device_id} is no longer there"
+        if state is not DeviceState.RECONFIGURING:
+            return f"{device_id} is {state.value}"
+    return None
 
 
 def close(session: Session, plan: MigPlan, *, now: datetime) -> None:

@@ -62,7 +62,15 @@ Task = Cut | Move
 
 
 class Unexecutable(ValueError):
-    """The steps cannot be carried out in this way; the sentence says why."""
+    """The steps cannot be carried out in this way; the sentence says why.
+
+    `device_id` is the device that would have to be left alone, where that would help.
+    """
+
+    def __init__(self, why: str, *, device_id: str | None = None) -> None:
+        """Say why."""
+        super().__init__(why)
+        self.device_id = device_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,47 +86,94 @@ def compile_tasks(
     steps: Sequence[Mapping[str, Any]],
     before: Mapping[str, Sequence[Slice]],
     nodes: Mapping[str, str],
+    *,
+    whole: bool = False,
 ) -> list[Task]:
     """Return the tasks that carry out `steps`, with as few cuts as the order of moves allows.
 
     A device is cut when work is about to move to it, and once more at the end; devices of its node
-    that are due are cut with it. `before` and `nodes` name slices and node of each device.
+    that are due are cut with it. `before` and `nodes` name slices and node of each device. Where a
+    cut makes a whole device anew (`whole`), one that nobody uses gets its last layout at once.
 
     Raises:
         Unexecutable: a step cannot be carried out.
     """
-    board = {device: [(s.profile, s.start) for s in slices] for device, slices in before.items()}
-    cut = {device: _places(places) for device, places in board.items()}
+    boards = _Boards(before, nodes, ahead=_last(steps, before) if whole else None)
     tasks: list[Task] = []
     for step in steps:
         device, place = step["device_id"], (step["profile"], step["start"])
         if step["op"] == Op.DESTROY:
-            board[device].remove(place)
+            boards.now[device].remove(place)
             continue
-        board[device].append(place)
+        boards.now[device].append(place)
         if step["op"] == Op.CREATE:
             continue
-        tasks += _cuts(board, cut, nodes, only=nodes[device])
+        tasks += boards.cuts(nodes[device])
         move = _move(step)
         tasks.append(move)
-        board[move.from_device].remove((move.profile, move.from_start))
-    for node_name in dict.fromkeys(nodes[device] for device in board):
-        tasks += _cuts(board, cut, nodes, only=node_name)
+        boards.now[move.from_device].remove((move.profile, move.from_start))
+        boards.users[move.from_device].discard(move.allocation_id)
+        boards.users[device].add(move.allocation_id)
+    for node_name in dict.fromkeys(nodes[device] for device in boards.now):
+        tasks += boards.cuts(node_name, is_last=True)
     return tasks
 
 
-def _cuts(
-    board: Mapping[str, list[tuple[str, int]]],
-    cut: dict[str, Places],
-    nodes: Mapping[str, str],
-    *,
-    only: str,
-) -> Iterator[Cut]:
-    due = {device: _places(places) for device, places in board.items() if nodes[device] == only}
-    after = {device: places for device, places in due.items() if places != cut[device]}
-    if after:
-        yield Cut(only, {device: cut[device] for device in after}, after)
-        cut.update(after)
+class _Boards:
+    """The layouts that devices should have by now, those they were cut to, and who uses them."""
+
+    def __init__(
+        self,
+        before: Mapping[str, Sequence[Slice]],
+        nodes: Mapping[str, str],
+        *,
+        ahead: Mapping[str, Places] | None,
+    ) -> None:
+        self.now = {device: [(s.profile, s.start) for s in told] for device, told in before.items()}
+        self.users = users_of(before)
+        self._cut = {device: _places(places) for device, places in self.now.items()}
+        self._nodes = nodes
+        self._ahead = ahead
+
+    def cuts(self, node_name: str, *, is_last: bool = False) -> Iterator[Cut]:
+        due = {d: self._due(d) for d in self.now if self._nodes[d] == node_name}
+        if self._ahead is not None and not is_last:
+            due = {d: places for d, places in due.items() if not self.users[d] or self._is_short(d)}
+        after = {d: places for d, places in due.items() if places != self._cut[d]}
+        if after:
+            yield Cut(node_name, {d: self._cut[d] for d in after}, after)
+            self._cut.update(after)
+
+    def _due(self, device: str) -> Places:
+        if self._ahead is not None and not self.users[device]:
+            return self._ahead[device]
+        return _places(self.now[device])
+
+    def _is_short(self, device: str) -> bool:
+        """Say whether a slice that should be there by now is not."""
+        return not set(self.now[device]) <= set(self._cut[device])
+
+
+def users_of(before: Mapping[str, Sequence[Slice]]) -> dict[str, set[str]]:
+    """Return the allocations that use each device."""
+    return {
+        device: {s.allocation_id for s in slices if s.allocation_id is not None}
+        for device, slices in before.items()
+    }
+
+
+def _last(
+    steps: Sequence[Mapping[str, Any]], before: Mapping[str, Sequence[Slice]]
+) -> dict[str, Places]:
+    """Return the layouts after the last step."""
+    board = {device: [(s.profile, s.start) for s in slices] for device, slices in before.items()}
+    for step in steps:
+        if step["op"] != Op.DESTROY:
+            board[step["device_id"]].append((step["profile"], step["start"]))
+        if step["op"] != Op.CREATE:
+            source = step["from_device_id"] or step["device_id"]
+            board[source].remove((step["profile"], step["from_start"]))
+    return {device: _places(places) for device, places in board.items()}
 
 
 def _places(places: Sequence[tuple[str, int]]) -> Places:
@@ -151,10 +206,7 @@ def check_whole_cuts(tasks: Sequence[Task], before: Mapping[str, Sequence[Slice]
     Raises:
         Unexecutable: a device is in use when it would be cut, on the way there or back.
     """
-    users = {
-        device: {s.allocation_id for s in slices if s.allocation_id is not None}
-        for device, slices in before.items()
-    }
+    users = users_of(before)
     for task in tasks:
         if isinstance(task, Move):
             users[task.from_device].discard(task.allocation_id)
@@ -165,7 +217,8 @@ def check_whole_cuts(tasks: Sequence[Task], before: Mapping[str, Sequence[Slice]
                 raise Unexecutable(
                     f"the MIG manager makes every slice of a GPU anew, and {device} is used by"
                     f" {', '.join(sorted(users[device]))} when it would be cut; name them as"
-                    " movable, or keep the device"
+                    " movable, or keep the device",
+                    device_id=device,
                 )
 
 

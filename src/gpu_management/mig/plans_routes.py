@@ -1,6 +1,7 @@
 """HTTP for plans that are carried out: /api/v1/gpu/mig/plans."""
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -39,6 +40,9 @@ from gpu_management.mig.plan_routes import ClaimsOf, Reader, check_demand, slice
 from gpu_management.mig.planner import plan as search
 
 router = APIRouter(prefix="/api/v1/gpu/mig/plans", tags=["mig"], route_class=WireRoute)
+
+_MOST_LEFT_ALONE: Final = 64
+"""Devices in use that a plan is made without, before it is given up."""
 
 Writer = Annotated[Principal, Depends(requires(Permission.MIG_WRITE))]
 PlanId = Annotated[str, Path(max_length=40)]
@@ -106,12 +110,24 @@ def _draft(
     method: Method,
     now: Now,
 ) -> store.Draft:
+    """Search until the plan can be carried out: devices that cannot be cut are left alone."""
+    rules, left_alone = body.rules(), frozenset[str]()
     with runtime(request).database.read() as session:
-        claims, rules = claims_of(session, cluster), body.rules()
-        situation = service.situation_of(session, cluster, claims, rules=rules, demand=body.demand)
+        claims = claims_of(session, cluster)
         holders = view.holders_by_slice(claims, slice_ids(session))
-    found = search(situation, limit_s=body.time_limit_seconds, cost_limit=body.cost_limit)
-    return store.Draft(found, view.shown(found, holders, rules, curve=False, now=now), method)
+        while True:
+            kept = replace(rules, kept_devices=rules.kept_devices | left_alone)
+            situation = service.situation_of(
+                session, cluster, claims, rules=kept, demand=body.demand
+            )
+            limit_s = body.time_limit_seconds
+            found = search(situation, limit_s=limit_s, cost_limit=body.cost_limit)
+            shown = view.shown(found, holders, rules, curve=False, now=now)
+            draft = store.Draft(found, shown, method, left_alone)
+            device_id = store.hindrance(session, draft, claims)
+            if device_id is None or len(left_alone) >= _MOST_LEFT_ALONE:
+                return draft
+            left_alone |= {device_id}
 
 
 @router.get(
