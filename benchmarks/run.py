@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.support import postgres
 
-from benchmarks import api, costs, metering, mig, placement
+from benchmarks import api, costs, metering, metrics, mig, placement
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = costs.SIZES[:2] if options.quick else costs.SIZES
     figures["costs"] = costs.measure(sizes, with_postgres=not options.quick)
     costs.print_table(figures["costs"])
+    figures["metrics"] = metrics.measure(quick=options.quick)
+    metrics.print_table(figures["metrics"])
     part = options.json.with_name("placement.json")
     seeds = "42-42" if options.quick else "42-51"
     placement.main(["--large", "--seeds", seeds, "--json", str(part)])

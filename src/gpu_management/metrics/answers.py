@@ -80,9 +80,10 @@ def _keys(
     session: Session, question: Question, group: Group, only: Only, named: Mapping[int, AnyRow]
 ) -> Any:
     """Return what tells a point's groups, each with its part of the point."""
+    static = {device: fleet.static_key(group, row) for device, row in named.items()}
 
-    def by_what_it_is(point: Point) -> Iterator[tuple[Hashable, float]]:
-        yield fleet.static_key(group, named[point.device]), 1.0
+    def by_what_it_is(point: Point) -> Iterable[tuple[Hashable, float]]:
+        return ((static[point.device], 1.0),)
 
     if not group.of_holds and not only.of_holds:
         return by_what_it_is
@@ -91,7 +92,7 @@ def _keys(
     def by_holder(point: Point) -> Iterator[tuple[Hashable, float]]:
         stretches = held.get(point.device, ())
         for key, part in fleet.held_parts(stretches, point, question.step):
-            yield key if group.of_holds else fleet.static_key(group, named[point.device]), part
+            yield key if group.of_holds else static[point.device], part
 
     return by_holder
 
