@@ -170,3 +170,26 @@ def test_a_team_keeps_to_its_namespace(server: LiveServer, api_server: ApiServer
     api_server.create(allocation(teamId="rich"))
     until(lambda: status(api_server).get("phase") == "Failed")
     assert "vault" in status(api_server)["message"]
+
+
+def test_rights_that_are_missing_are_told_and_stop_nothing_else(
+    tmp_path: Path, options: list[str], api_server: ApiServer, admin: Admin
+):
+    [role] = [
+        thing
+        for thing in load(K8S / "rbac.yaml")
+        if (thing["kind"], thing["metadata"]["name"]) == ("ClusterRole", CONTROLLER)
+    ]
+    less = dict(role, rules=[r for r in role["rules"] if "gpu.company.com" not in r["apiGroups"]])
+    assert api_server.apply(less).status_code == 200
+    admin.add_node("n1", [gpu(0, "GPU-0")])
+    api_server.create(allocation())
+    with serving(tmp_path, *options) as server:
+        until(lambda: server.ask("GET", "/api/v1/gpu/devices?envelope=false"))
+        log = tmp_path / "server.log"
+        until(lambda: "gpuallocations" in log.read_text("utf-8", "replace"))
+        assert "forbidden" in log.read_text("utf-8", "replace")
+        assert status(api_server) == {}
+        assert server.ask("GET", "/actuator/health")["status"] == "UP"
+        assert api_server.apply(role).status_code == 200
+        until(lambda: status(api_server).get("phase") == "Allocated")

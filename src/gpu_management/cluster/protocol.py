@@ -37,6 +37,7 @@ class Kind(Enum):
     ALLOCATION = KindSpec(
         "gpu.company.com", "v1", "GpuAllocation", "gpuallocations", is_namespaced=True
     )
+    PROFILE = KindSpec("kubeflow.org", "v1", "Profile", "profiles", is_namespaced=False)
     EVENT = KindSpec("", "v1", "Event", "events", is_namespaced=True)
     CONFIG_MAP = KindSpec("", "v1", "ConfigMap", "configmaps", is_namespaced=True)
 

@@ -26,6 +26,7 @@ from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.loops import Job
 from gpu_management.controller.operator import Operator
 from gpu_management.controller.pinning import Pinner
+from gpu_management.controller.profiles import Profiles
 from gpu_management.controller.repartition import Repartitioner
 from gpu_management.controller.repartition_hands import ClusterHands
 from gpu_management.core.clock import Clock
@@ -90,6 +91,8 @@ class ClusterDesk:
         self._plans = Repartitioner(
             database, terms.cluster_name, hands=hands, on_end=self._look_again
         )
+        self._wishes = Mirror(cluster, [Kind.PROFILE], clock=clock)
+        self._profiles = Profiles(database, self._wishes)
         self._operator = Operator(database, cluster, self._objects, office=office)
         self._known = inventory.Known(pool_labels=terms.pool_labels)
         self._is_started = False
@@ -112,6 +115,7 @@ class ClusterDesk:
         """Stop following."""
         self._mirror.stop()
         self._objects.stop()
+        self._wishes.stop()
 
     def sync(self, now: datetime) -> None:
         """Write what changed in the cluster, and how well it is seen."""
@@ -132,6 +136,7 @@ class ClusterDesk:
     def operate(self, now: datetime) -> None:
         """Serve GpuAllocation objects; not before the fleet is known, or nothing would fit."""
         self._start()
+        self._profiles.run(now)
         if self._seen >= 0:
             self._operator.run(now)
 
@@ -151,6 +156,7 @@ class ClusterDesk:
             self._is_started = True
             self._mirror.start()
             self._objects.start()
+            self._wishes.start()
 
     def _follow(self, now: datetime) -> None:
         edition = self._mirror.edition(Kind.NODE, Kind.SLICE)
