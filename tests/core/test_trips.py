@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
@@ -131,3 +132,10 @@ def test_what_the_session_has_to_write_goes_ahead(house: House) -> None:
             with session.no_autoflush:
                 moved = send(session, MOVE, {"of": "a", "to": 1})
         assert moved.changed == 1
+
+
+def test_what_the_database_refuses_is_told_as_the_session_tells_it(house: House) -> None:
+    with pytest.raises(IntegrityError), house.database.write() as session:
+        travel(session, adding("a"), adding("a"))
+    with house.database.read() as session:
+        assert names(session) == []

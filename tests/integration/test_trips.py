@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from sqlalchemy import bindparam, select, text, update
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Phase
@@ -116,3 +116,35 @@ def test_a_connection_that_dies_in_a_trip_is_an_operational_error_and_not_used_a
         _lose_it_on_the_way(house.database, session)
     with house.database.write() as session:
         assert shared.names(session) == []
+
+
+PREPARED = text("SELECT count(*) FROM pg_prepared_statements WHERE NOT from_sql")
+
+
+@pytest.fixture
+def one_connection(house: House) -> Iterator[Database]:
+    """The same database by a single connection."""
+    address = house.database.engine.url.render_as_string(hide_password=False)
+    database = open_database(address, pool_size=1, schema="gpu_admin")
+    yield database
+    database.close()
+
+
+def test_a_statement_is_prepared_once_and_a_rollback_keeps_it(one_connection: Database) -> None:
+    for _ in range(3):
+        with one_connection.writer() as session:
+            shared.travel(session, shared.adding("a"), shared.adding("b"))
+    with one_connection.read() as session:
+        assert session.scalar(PREPARED) == 1
+        assert shared.names(session) == []
+
+
+def test_a_statement_that_the_server_forgot_is_prepared_anew(one_connection: Database) -> None:
+    with one_connection.write() as session:
+        shared.travel(session, shared.adding("a"))
+        session.execute(text("DEALLOCATE ALL"))
+    with pytest.raises(DBAPIError), one_connection.write() as session:
+        shared.travel(session, shared.adding("b"))
+    with one_connection.write() as session:
+        shared.travel(session, shared.adding("b"))
+        assert shared.names(session) == ["a", "b"]

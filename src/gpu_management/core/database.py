@@ -232,12 +232,20 @@ def open_database(
         parsed,
         pool_size=pool_size,
         max_overflow=max(1, pool_size // 5),
-        connect_args={"connect_timeout": connect_timeout_seconds} if is_postgres else {},
+        connect_args=_postgres_options(connect_timeout_seconds) if is_postgres else {},
     )
     _ping_the_idle(engine, believed_seconds)
     if is_postgres and schema:
         _use_schema(engine, schema)
     return Database(engine)
+
+
+def _postgres_options(connect_timeout_seconds: int) -> dict[str, Any]:
+    """Return how psycopg connects; it prepares nothing itself, because `trips` does.
+
+    What it prepares it forgets at every rollback, so with every read, and ours with it.
+    """
+    return {"connect_timeout": connect_timeout_seconds, "prepare_threshold": None}
 
 
 def _ping_the_idle(engine: Engine, believed_seconds: float) -> None:

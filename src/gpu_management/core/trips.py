@@ -1,27 +1,27 @@
 """Several statements in one trip to the database: all of them happen, or none.
 
 What is written under a lock is a handful of statements whose answers nobody needs before the last.
-On PostgreSQL they travel together, by the pipeline of psycopg, which takes one wait instead of one
-each; elsewhere they run one after the other. No other module knows a driver.
+On PostgreSQL they travel together (`libpq.py`), which takes one wait instead of one each; on SQLite
+they run one after the other, straight in the driver; elsewhere as SQLAlchemy runs them. No other
+module knows a driver.
 """
 
-from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.compiler import SQLCompiler
+
+from gpu_management.core.plans import Plan, Statement, by_position, plan_of
+
+__all__ = ["Answer", "Statement", "one_trip", "send"]
 
 _OPEN = "trip"
 _UNDO_POINT = "trip"
-
-Statement = Select[*tuple[Any, ...]] | Insert | Update | Delete
-"""What can travel; to be built once, at module level, because its translation is remembered."""
+_PREPARED = "trip_plans"
 
 
 @dataclass(slots=True)
@@ -114,37 +114,68 @@ def _one_by_one(connection: Connection, legs: Sequence[_Leg]) -> None:
 
 
 def _step(connection: Connection, leg: _Leg) -> None:
+    """Run one statement."""
+    driver = connection.dialect.driver
+    if driver == "psycopg":
+        _exchange(connection, [leg])
+    elif driver == "pysqlite":
+        _run_in_sqlite(connection, leg)
+    else:
+        _run(connection, leg)
+    leg.check()
+
+
+def _run(connection: Connection, leg: _Leg) -> None:
     result = connection.execute(leg.statement, dict(leg.values))
     if result.returns_rows:
         leg.answer.rows = result.all()
     else:
         leg.answer.changed = result.rowcount
-    leg.check()
+
+
+def _run_in_sqlite(connection: Connection, leg: _Leg) -> None:
+    plan = plan_of(leg.statement, tuple(leg.values), connection.dialect)
+    driver: Any = connection.connection.driver_connection
+    try:
+        cursor = driver.execute(plan.text, plan.values(leg.values))
+        if cursor.description is None:
+            leg.answer.changed = cursor.rowcount
+        else:
+            leg.answer.rows = plan.rows(cursor.fetchall())
+    except _errors(connection.dialect) as error:
+        raise _told(connection, error, plan) from error
 
 
 def _together(connection: Connection, legs: Sequence[_Leg]) -> None:
-    driver: Any = connection.connection.driver_connection
     may_fail = any(leg.otherwise for leg in legs)
-    try:
-        with driver.pipeline():
-            if may_fail:
-                driver.execute(f"SAVEPOINT {_UNDO_POINT}")
-            cursors = [_start(connection.dialect, driver, leg) for leg in legs]
-        for leg, (plan, cursor) in zip(legs, cursors, strict=True):
-            plan.read(cursor, leg.answer)
-    except _errors(connection.dialect) as error:
-        raise _told(connection, error) from error
-    if may_fail:
-        _check(driver, legs)
-
-
-def _check(driver: Any, legs: Sequence[_Leg]) -> None:
+    _exchange(connection, legs, savepoint=_UNDO_POINT if may_fail else None)
     try:
         for leg in legs:
             leg.check()
     except Exception:
+        driver: Any = connection.connection.driver_connection
         driver.execute(f"ROLLBACK TO SAVEPOINT {_UNDO_POINT}")
         raise
+
+
+def _exchange(
+    connection: Connection, legs: Sequence[_Leg], *, savepoint: str | None = None
+) -> None:
+    from gpu_management.core import libpq  # the driver is an extra
+
+    dialect = by_position(connection.dialect)
+    orders = [(plan_of(leg.statement, tuple(leg.values), dialect), leg.values) for leg in legs]
+    driver: Any = connection.connection.driver_connection
+    names: libpq.Names = connection.info.setdefault(_PREPARED, {})
+    try:
+        found = libpq.exchange(driver, orders, names=names, savepoint=savepoint)
+    except _errors(connection.dialect) as error:
+        raise _told(connection, error) from error
+    for leg, one in zip(legs, found, strict=True):
+        if one.rows is None:
+            leg.answer.changed = one.changed
+        else:
+            leg.answer.rows = one.rows
 
 
 def _errors(dialect: Dialect) -> type[Exception]:
@@ -152,12 +183,12 @@ def _errors(dialect: Dialect) -> type[Exception]:
     return kind
 
 
-def _told(connection: Connection, error: Exception) -> BaseException:
+def _told(connection: Connection, error: Exception, plan: Plan | None = None) -> BaseException:
     """Return a driver's error as SQLAlchemy tells it; a lost connection is not used again."""
     dialect = connection.dialect
     lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)  # type: ignore[arg-type]
     told = DBAPIError.instance(
-        "several statements in one trip",
+        plan.text if plan else "several statements in one trip",
         None,
         error,
         _errors(dialect),
@@ -167,62 +198,3 @@ def _told(connection: Connection, error: Exception) -> BaseException:
     if lost:
         connection.invalidate(error)
     return told
-
-
-def _start(dialect: Dialect, driver: Any, leg: _Leg) -> "tuple[_Plan, Any]":
-    plan = _plan(leg.statement, tuple(leg.values), dialect)
-    return plan, driver.cursor().execute(plan.text, plan.values(leg.values))
-
-
-_Convert = Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A statement in the driver's words: its text, and how values go in and come out."""
-
-    compiled: SQLCompiler
-    text: str
-    inward: Mapping[str, _Convert]
-    outward: Sequence[tuple[int, _Convert]]
-    row: Callable[[Sequence[Any]], Any]
-
-    def values(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the driver is given for `told`."""
-        given = dict(self.compiled.construct_params(told))
-        for name, convert in self.inward.items():
-            given[name] = convert(given[name])
-        return given
-
-    def read(self, cursor: Any, answer: Answer) -> None:
-        """Fill `answer` from a cursor whose trip is over."""
-        if cursor.description is None:
-            answer.changed = cursor.rowcount
-            return
-        answer.rows = [self._row(found) for found in cursor.fetchall()]
-
-    def _row(self, found: Sequence[Any]) -> Any:
-        values = list(found)
-        for number, convert in self.outward:
-            values[number] = convert(values[number])
-        return self.row(values)
-
-
-@lru_cache(maxsize=256)
-def _plan(statement: Statement, names: tuple[str, ...], dialect: Dialect) -> _Plan:
-    compiled = statement.compile(dialect=dialect, column_keys=list(names))
-    assert isinstance(compiled, SQLCompiler)  # noqa: S101 - what travels is not DDL
-    inward = {
-        name: convert
-        for bind, name in compiled.bind_names.items()
-        if (convert := bind.type.dialect_impl(dialect).bind_processor(dialect)) is not None
-    }
-    columns = list(statement.exported_columns)
-    outward = [
-        (number, convert)
-        for number, column in enumerate(columns)
-        if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
-        is not None
-    ]
-    shape = namedtuple("shape", [column.key for column in columns], rename=True)  # type: ignore[misc]
-    return _Plan(compiled, str(compiled), inward, outward, shape._make)
