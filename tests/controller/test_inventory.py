@@ -250,3 +250,22 @@ def test_many_nodes_are_registered_in_few_statements(follower: Follower):
     slices = tuple(gpu_slice(n, [gpu(i, f"GPU-{n}-{i}") for i in range(2)]) for n in names)
     follower.sees(*nodes, slices=slices)
     assert len(follower.devices()) == 500
+
+
+def test_an_uncordon_while_we_were_away_is_followed_and_our_own_closing_is_kept(
+    follower: Follower,
+):
+    def is_open() -> bool:
+        with follower.house.database.read() as session:
+            return session.scalars(select(Node)).one().is_schedulable
+
+    follower.cards("GPU-a", unschedulable=True)
+    follower.known = Known()
+    follower.cards("GPU-a")
+    assert is_open()
+    with follower.house.database.write() as session:
+        row = session.scalars(select(Node)).one()
+        devices.set_schedulable(session, row, is_schedulable=False)
+    follower.known = Known()
+    follower.cards("GPU-a")
+    assert not is_open()

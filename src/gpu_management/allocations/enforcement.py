@@ -35,6 +35,8 @@ class EnforcementMode(StrEnum):
     """Pods that name their allocation are pinned to its node; the device plugin picks the card."""
 
 
+TAKEN = "TakenByOthers"
+"""Reason of an allocation whose card a pod of somebody else uses."""
 PLUGIN_REASONS = frozenset(
     {"WaitingForPod", "PodPinned", "PodPlaced", "WrongNode", "WrongResource"}
 )

@@ -8,17 +8,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prometheus_client import Counter
-from sqlalchemy import select, update
+from sqlalchemy import String, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import enforcement, journal
-from gpu_management.allocations.models import Allocation
+from gpu_management.allocations.models import Allocation, Phase
 from gpu_management.cluster.claims import ClaimFacts, read_claim
 from gpu_management.cluster.mirror import Mirror
 from gpu_management.cluster.models import ClaimIntent, Wanted
 from gpu_management.cluster.protocol import Cluster, ClusterAway, Kind
 from gpu_management.cluster.slices import SliceDevice, read_pools
 from gpu_management.controller.claims import Gone, Result, There, Trouble, Waiting, Work, act
+from gpu_management.controller.sweeping import sweep
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
 from gpu_management.devices import service as devices
@@ -53,6 +54,7 @@ class Enforcer:
         self._cluster_name = cluster_name
         self._deadline = timedelta(seconds=deadline_seconds)
         self._looked_at = -1
+        self._has_checked = False
         self._bound: dict[str, tuple[str, ...]] = {}
 
     def run(self, now: datetime) -> int:
@@ -60,6 +62,7 @@ class Enforcer:
         health = self._mirror.health()
         if health.is_synced and health.stale_since is None:
             self._look(now)
+            self._check_taken(now)
         done = 0
         while True:
             results, is_away = self._act(now)
@@ -80,6 +83,23 @@ class Enforcer:
                     ClaimIntent.due_at.is_(None),
                 )
                 .values(due_at=now)
+            )
+
+    def _check_taken(self, now: datetime) -> None:
+        """Look anew, once, at what was taken by others when the process before this one ended."""
+        if self._has_checked:
+            return
+        self._has_checked = True
+        taken = select(Allocation.allocation_id).where(
+            Allocation.phase == Phase.ALLOCATED,
+            type_coerce(Allocation.conditions, String).contains(f'"{enforcement.TAKEN}"'),
+        )
+        with self._database.write() as session:
+            session.execute(
+                update(ClaimIntent)
+                .where(ClaimIntent.allocation_id.in_(taken), ClaimIntent.gone_at.is_(None))
+                .values(due_at=now)
+                .execution_options(synchronize_session=False)
             )
 
     def _act(self, now: datetime) -> tuple[list[tuple[Work, Result]], bool]:
@@ -153,12 +173,14 @@ class Enforcer:
         if edition == self._looked_at:
             return
         wake: list[str] = []
+        live: set[str] = set()
         users: dict[str, tuple[str, ...]] = {}
         with self._database.read() as session:
             query = select(ClaimIntent).where(
                 ClaimIntent.cluster_name == self._cluster_name, ClaimIntent.gone_at.is_(None)
             )
             for intent in session.scalars(query):
+                live.add(intent.allocation_id)
                 claim = self._claim(intent)
                 if _is_changed(intent, claim):
                     wake.append(intent.allocation_id)
@@ -168,6 +190,7 @@ class Enforcer:
         if wake or users:
             self._wake(wake, users, now)
         self._looked_at = edition
+        sweep(self._database, self._cluster, self._mirror, live)
 
     def _claim(self, intent: ClaimIntent) -> ClaimFacts | None:
         thing = self._mirror.find(Kind.CLAIM, intent.namespace, intent.claim_name)

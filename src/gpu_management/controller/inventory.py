@@ -23,6 +23,8 @@ from gpu_management.devices.pools import WELL_KNOWN_LABELS
 
 log = get_logger(__name__)
 
+_CORDON = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
+
 NODES_AT_ONCE = 100
 """Nodes of one transaction: others get their turn between two."""
 
@@ -115,8 +117,10 @@ def _facts(node: FoundNode) -> devices.NodeFacts:
 def _apply(
     session: Session, cluster_name: str, found: FoundNode, known: Known, *, now: datetime
 ) -> None:
+    before = known.cordons.get(found.name)
+    if before is None:  # a new process: what the one before saw is in the taints
+        before = not _was_cordoned(session, cluster_name, found.name)
     row = _node_row(session, cluster_name, found, known.pool_labels, now=now)
-    before = known.cordons.get(found.name, True)
     if found.is_schedulable not in {before, row.is_schedulable}:
         devices.set_schedulable(session, row, is_schedulable=found.is_schedulable)
     known.cordons[found.name] = found.is_schedulable
@@ -127,6 +131,22 @@ def _apply(
         log.warning("GPU node %s is not in step with the cluster: %s", found.name, trouble)
         is_finished = False
     (known.unfinished.discard if is_finished else known.unfinished.add)(found.name)
+
+
+def _was_cordoned(session: Session, cluster_name: str, node_name: str) -> bool:
+    query = select(Node.taints).where(
+        Node.cluster_name == cluster_name, Node.node_name == node_name
+    )
+    taints = session.scalars(query).one_or_none() or ()
+    return any(taint.get("key") == _CORDON["key"] for taint in taints)
+
+
+def _taints(found: FoundNode) -> list[dict[str, object]]:
+    """Return a node's taints, with the one that Kubernetes gives to a cordoned node in a while."""
+    told = [dict(taint) for taint in found.taints]
+    if found.is_schedulable or any(taint.get("key") == _CORDON["key"] for taint in told):
+        return told
+    return [*told, dict(_CORDON)]
 
 
 def _node_row(
@@ -147,9 +167,10 @@ def _node_row(
     elif _differs(row, facts):
         devices.change_node(session, row, facts=facts, now=now, pool_labels=pool_labels)
         row.last_seen_at = now
-    told = [dict(taint) for taint in found.taints]
+    told = _taints(found)
     if row.taints != told:
         row.taints = told
+        session.flush()  # who locks the row next reads it anew
     return row
 
 

@@ -21,9 +21,6 @@ from gpu_management.mig.models import MigInstance
 
 log = get_logger(__name__)
 
-TAKEN = "TakenByOthers"
-"""Reason of an allocation whose card a pod of somebody else uses."""
-
 
 def follow(
     database: Database, cluster_name: str, used: Sequence[Usage], *, now: datetime
@@ -168,4 +165,5 @@ def _tell_holder(
     )
     message = f"{card.device_id} is used by pod {usage.pod_name} of namespace {usage.namespace}"
     for holder in session.scalars(query):
-        enforcement.hindered(holder, reason=TAKEN, message=message, now=now)
+        if holder.claim_name is not None:  # without a claim nothing kept it from others anyway
+            enforcement.hindered(holder, reason=enforcement.TAKEN, message=message, now=now)
