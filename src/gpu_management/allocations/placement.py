@@ -19,13 +19,14 @@ Nodes of several device kinds count with the mean of their candidates in the las
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from gpu_management.allocations.candidates import Candidates, Refusal, Request, find
 from gpu_management.allocations.demand import Demand
-from gpu_management.allocations.fleet import WHOLE_MILLI, Fleet, Ints
+from gpu_management.allocations.fleet import WHOLE_MILLI, DeviceKind, Fleet, Ints
 from gpu_management.allocations.mix import SPARE_STEP_CORES, SPARE_STEPS
 from gpu_management.allocations.outlook import Outlook
 from gpu_management.allocations.refusals import refuse
@@ -220,21 +221,37 @@ def _kind_parts(scoring: _Scoring, devices: Ints) -> dict[str, Values]:
 
     Parts that are the same for all candidates decide nothing and are left out.
     """
-    kinds = scoring.fleet.kinds
+    kinds = tuple(scoring.fleet.kinds)
     if len(kinds) == 1:
         return {}
     present = np.bincount(scoring.fleet.devices.kind[devices], minlength=len(kinds)) > 0
+    scarcity = _SCARCITY_WEIGHT * scoring.outlook.scarcity
+    parts = {"scarcity": scarcity} if _differs(scarcity, present) else {}
+    parts |= _lasting_parts(kinds, present.tobytes())
     preferred = scoring.request.preferred_models
-    parts = {
-        "scarcity": _SCARCITY_WEIGHT * scoring.outlook.scarcity,
-        "price": _PRICE_WEIGHT * _excess([kind.price_micros for kind in kinds], present),
-        "memory": _MEMORY_WEIGHT * _excess([kind.memory_gb for kind in kinds], present),
-    }
     if preferred:
         ranks = {model: rank for rank, model in enumerate(preferred)}
         missed = [float(ranks.get(kind.model_id, len(ranks))) for kind in kinds]
-        parts["preference"] = _PREFERENCE_WEIGHT * np.array(missed)
-    return {name: costs for name, costs in parts.items() if np.ptp(costs[present]) > 0}
+        preference = _PREFERENCE_WEIGHT * np.array(missed)
+        if _differs(preference, present):
+            parts["preference"] = preference
+    return parts
+
+
+@lru_cache(maxsize=256)
+def _lasting_parts(kinds: tuple[DeviceKind, ...], present_kinds: bytes) -> dict[str, Values]:
+    """Return the parts that follow from the kinds alone; not to be changed by who reads them."""
+    present = np.frombuffer(present_kinds, np.bool_)
+    parts = {
+        "price": _PRICE_WEIGHT * _excess([kind.price_micros for kind in kinds], present),
+        "memory": _MEMORY_WEIGHT * _excess([kind.memory_gb for kind in kinds], present),
+    }
+    return {name: costs for name, costs in parts.items() if _differs(costs, present)}
+
+
+def _differs(costs: Values, present: Any) -> bool:
+    here = costs[present]
+    return bool(here.max() > here.min())
 
 
 def _excess(amounts: Sequence[int | None], present: Any) -> Values:
