@@ -16,6 +16,7 @@ from tests.controlplane.manifests import (
     of_kind,
     pod_specs,
 )
+from tools import kubernetes_rules
 
 NAMES = (
     "namespace.yaml",
@@ -180,6 +181,14 @@ def test_the_settings_are_all_known_and_mean_what_they_should(tmp_path: Path):
     assert str(told.security.api_keys_dir) == mounts["keys"]
     variables = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert variables["GPU_MANAGEMENT_CONFIG"] == f"{mounts['config']}/application.yml"
+
+
+def test_the_alerts_are_those_of_prometheus():
+    assert kubernetes_rules.PLAIN.read_text("utf-8") == kubernetes_rules.plain_text()
+    assert kubernetes_rules.CHART.read_text("utf-8") == kubernetes_rules.chart_text()
+    names = [group["name"] for group in kubernetes_rules.rule_object()["spec"]["groups"]]
+    assert "gpu-management.rules" in names
+    assert len(names) == len(set(names))
 
 
 def test_nothing_but_images_is_left_to_be_filled_in():
