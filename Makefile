@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8080
 
-.PHONY: help install run test check test-integration test-cluster bench bench-cluster docs lock clean
+.PHONY: help install run test check test-integration test-cluster bench bench-cluster docs grafana lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done here
@@ -48,6 +48,9 @@ bench-cluster: $(STAMP) ## Measure beside a real control plane with 6,212 GPUs
 
 docs: $(STAMP) ## Write the generated reference pages
 	@$(BIN)/python -m tools.generate_docs
+
+grafana: $(STAMP) ## Write the dashboards of grafana/
+	@$(BIN)/python -m tools.generate_grafana
 
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements.lock

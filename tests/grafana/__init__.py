@@ -1,0 +1,1 @@
+"""Dashboards for Grafana, judged by the data that they would show."""
