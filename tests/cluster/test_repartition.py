@@ -17,6 +17,7 @@ from gpu_management.cluster.inventory import read_inventory
 from gpu_management.cluster.memory import MemoryCluster
 from gpu_management.cluster.mig_manager import CONFIG_LABEL
 from gpu_management.cluster.protocol import Kind
+from gpu_management.controller.enforcer import Enforcer
 from gpu_management.controller.inventory import Known, reconcile
 from gpu_management.controller.repartition import Repartitioner
 from gpu_management.controller.repartition_hands import ClusterHands
@@ -493,3 +494,43 @@ def test_killed_anywhere_with_a_cluster_it_goes_on_or_back(tmp_path: Any, cancel
             assert yard.whole_slices() == 2
         yard.client.__exit__(None, None, None)
         house.database.close()
+
+
+def test_a_claim_is_made_anew_for_the_slice_its_allocation_moved_to(house: House) -> None:
+    yard = Yard(house)
+    enforcer = Enforcer(
+        house.database,
+        yard.cluster,
+        yard.mirror,  # type: ignore[arg-type]
+        cluster_name=CLUSTER,
+    )
+    move_pods(yard)
+    enforcer.run(house.now)
+    claims = {claim["metadata"]["name"]: claim for claim in yard.mirror.objects(Kind.CLAIM)}
+    assert len(claims) == 2
+    for name, claim in claims.items():
+        users = [{"resource": "pods", "name": "small-1", "uid": "u"}]
+        yard.cluster.put(Kind.CLAIM, {**claim, "status": {"reservedFor": users}})
+        assert name.startswith("gpualloc-")
+    plan = yard.approved()
+    for _ in range(60):
+        yard.turn(seconds=10)
+        enforcer.run(house.now)
+    assert yard.state(plan) == "DONE", yard.read(plan)
+    made = {claim["metadata"]["name"]: claim for claim in yard.mirror.objects(Kind.CLAIM)}
+    assert made.keys() == claims.keys()
+    n3 = {s.uuid for s in read_inventory_of(yard, "n3")}
+    for claim in made.values():
+        [request] = claim["spec"]["devices"]["requests"]
+        [selector] = request["exactly"]["selectors"]
+        assert any(str(uuid) in selector["cel"]["expression"] for uuid in n3)
+    with house.database.read() as session:
+        allocations = session.scalars(select(Allocation)).all()
+        assert {a.node_name for a in allocations} == {"n3"}
+    yard.client.__exit__(None, None, None)
+
+
+def read_inventory_of(yard: Yard, name: str) -> Any:
+    found = read_inventory(yard.mirror.objects(Kind.NODE), yard.mirror.objects(Kind.SLICE))
+    [told] = [one for one in found if one.name == name]
+    return [instance for device in told.devices or () for instance in device.instances]
