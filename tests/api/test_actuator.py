@@ -4,7 +4,9 @@ from pathlib import Path
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.house import A100, House
+from gpu_management.cluster.models import ClusterLink
+from gpu_management.core.clock import wire_time
+from tests.support.house import A100, CLUSTER, House
 
 FIXED = (
     "gpu_allocation_failures_total",
@@ -90,3 +92,20 @@ def test_the_names_of_the_metrics_are_listed(client: TestClient) -> None:
     names = client.get("/actuator/metrics").json()["names"]
     assert names == sorted(names)
     assert "gpu_allocations_active" in names
+
+
+def test_health_says_since_when_the_cluster_is_not_seen_and_stays_up(house: House) -> None:
+    with house.client() as client:
+        assert "cluster" not in client.get("/actuator/health").json()["components"]
+        with house.database.write() as session:
+            link = ClusterLink(cluster_name=CLUSTER, enforcement="dra", notes={})
+            link.synced_at = house.now
+            session.add(link)
+        assert client.get("/actuator/health").json()["components"]["cluster"]["status"] == "UP"
+        with house.database.write() as session:
+            session.get_one(ClusterLink, CLUSTER).stale_since = house.now
+        answer = client.get("/actuator/health")
+        told = answer.json()["components"]["cluster"]
+        assert (answer.status_code, answer.json()["status"]) == (200, "UP")
+        assert told["status"] == "UNKNOWN"
+        assert told["details"][CLUSTER]["staleSince"] == wire_time(house.now)

@@ -1,17 +1,20 @@
 """Health, information and metrics of the process: the actuator family (API-12)."""
 
 import platform
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from gpu_management import __version__
 from gpu_management.api import metrics
 from gpu_management.auth.access import Permission
 from gpu_management.auth.routes import requires
+from gpu_management.cluster.models import ClusterLink
+from gpu_management.core.clock import wire_time
 from gpu_management.core.http import problems, runtime
 from gpu_management.core.logs import get_logger
 
@@ -45,7 +48,32 @@ def health(request: Request, response: Response) -> dict[str, Any]:
     database = _database(request)
     status = database["status"]
     response.status_code = 200 if status == "UP" else 503
-    return {"status": status, "components": {"db": database, "ping": {"status": "UP"}}}
+    components = {"db": database, "ping": {"status": "UP"}}
+    if status == "UP":
+        components |= _clusters(request)
+    return {"status": status, "components": components}
+
+
+def _clusters(request: Request) -> dict[str, Any]:
+    """Return how well clusters are seen; one that is away takes nobody out of service."""
+    with runtime(request).database.read() as session:
+        links = session.scalars(select(ClusterLink).order_by(ClusterLink.cluster_name)).all()
+    if not links:
+        return {}
+    is_seen = all(link.synced_at is not None and link.stale_since is None for link in links)
+    details = {
+        link.cluster_name: {
+            "enforcement": link.enforcement,
+            "syncedAt": _moment(link.synced_at),
+            "staleSince": _moment(link.stale_since),
+        }
+        for link in links
+    }
+    return {"cluster": {"status": "UP" if is_seen else "UNKNOWN", "details": details}}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else wire_time(moment)
 
 
 def _database(request: Request) -> dict[str, Any]:
