@@ -193,6 +193,10 @@ class GPUManagementClient(Money):
         """Return the groups with the highest or lowest figures of the last hours."""
         return self._list(f"{_GPU}/metrics/top", **question)
 
+    def list_idle_devices(self, **filters: object) -> list[Json]:
+        """Return what is held and expected to stay idle, with the evidence."""
+        return self._list(f"{_GPU}/metrics/idle", **filters)
+
     # MIG
 
     def list_mig_profiles(self, **filters: object) -> list[Json]:
@@ -245,6 +249,34 @@ class GPUManagementClient(Money):
     def plan_mig_repacking(self, asked: Json) -> Json:
         """Return which slices would have to move so that others fit; nothing is changed."""
         return self._object("POST", f"{_GPU}/mig/plan", body=asked)
+
+    def create_mig_plan(self, asked: Json) -> Json:
+        """Keep a repacking plan as a draft."""
+        return self._object("POST", f"{_GPU}/mig/plans", body=asked)
+
+    def list_mig_plans(self, **filters: object) -> list[Json]:
+        """Return the kept plans, the newest first."""
+        return self._list(f"{_GPU}/mig/plans", **filters)
+
+    def get_mig_plan(self, plan_id: str) -> Json:
+        """Return a kept plan with its tasks."""
+        return self._object("GET", _under(f"{_GPU}/mig/plans", plan_id))
+
+    def approve_mig_plan(self, plan_id: str) -> Json:
+        """Let a plan run."""
+        return self._object("POST", _under(f"{_GPU}/mig/plans", plan_id, "approve"))
+
+    def pause_mig_plan(self, plan_id: str) -> Json:
+        """Let a running plan wait after its present task."""
+        return self._object("POST", _under(f"{_GPU}/mig/plans", plan_id, "pause"))
+
+    def resume_mig_plan(self, plan_id: str) -> Json:
+        """Let a plan that waits go on."""
+        return self._object("POST", _under(f"{_GPU}/mig/plans", plan_id, "resume"))
+
+    def cancel_mig_plan(self, plan_id: str) -> Json:
+        """End a plan; what it has changed is taken back."""
+        return self._object("POST", _under(f"{_GPU}/mig/plans", plan_id, "cancel"))
 
     def get_mig_history(self, device_id: str) -> list[Json]:
         """Return the layouts a GPU has had."""

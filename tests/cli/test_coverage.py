@@ -44,6 +44,14 @@ COMMANDS = {
     "getLatestMetrics": "metrics latest",
     "getTopMetrics": "metrics top",
     "queryMetrics": "metrics query",
+    "createMigPlan": "mig plans create",
+    "approveMigPlan": "mig plans approve",
+    "pauseMigPlan": "mig plans pause",
+    "resumeMigPlan": "mig plans resume",
+    "cancelMigPlan": "mig plans cancel",
+    "listMigPlans": "mig plans list",
+    "getMigPlan": "mig plans show",
+    "getIdleDevices": "metrics idle",
     "getMigHistory": "mig layout history",
     "getMigFragmentation": "mig fragmentation",
     "listMigLayouts": "mig layout legal",
@@ -162,3 +170,4 @@ def test_what_gpus_do_is_shown(live: LiveServer) -> None:
     assert gpuctl(live, "metrics", "query", "--by", "team", "-m", "powerW").code == 0
     assert gpuctl(live, "metrics", "top", "--lowest", "-n", "3").code == 0
     assert gpuctl(live, "metrics", "query", "--step", "1").code == 2
+    assert "no GPU is held and idle" in gpuctl(live, "metrics", "idle").err

@@ -59,7 +59,5 @@ def test_the_collector_needs_neither_the_web_framework_nor_the_database() -> Non
         "import sys, gpu_management.collector.main;"
         "print([n for n in ('fastapi', 'sqlalchemy', 'pydantic', 'numpy') if n in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -79,6 +79,16 @@ _ROWS = (
     num("SAMPLES", _figure("samples"), rank=1),
 )
 _TOP = tuple(column for column in _ROWS if column.title != "FROM")
+_IDLE = (
+    col("GPU", "deviceId"),
+    col("POD", "podName", flexible=True),
+    col("TEAM", "teamId", rank=1),
+    num("RECENT", _figure("recentMeanPct", " %", digits=1)),
+    num("LAST HOUR", _figure("lastHourPct", " %", digits=1), rank=1),
+    num("COST/H", _figure("costPerHour", digits=4)),
+    when("SINCE", "heldSince", rank=2),
+    col("ALLOCATION", "allocationId", rank=3),
+)
 
 
 def install(app: typer.Typer) -> None:
@@ -87,6 +97,7 @@ def install(app: typer.Typer) -> None:
     command(metrics, "latest", watchable=True)(latest)
     command(metrics, "query")(query)
     command(metrics, "top", watchable=True)(top)
+    command(metrics, "idle", watchable=True)(idle)
 
 
 def latest(
@@ -169,3 +180,9 @@ def top(  # noqa: PLR0913 - typer reads the options from the signature
         order="lowest" if lowest else "highest",
         teamId=team,
     )
+
+
+def idle(shell: Shell, *, team: Team = None, limit: Limit = None) -> None:
+    """Show what is held and expected to stay idle for the coming hour, the dearest first."""
+    empty = "no GPU is held and idle, as far as is measured"
+    shell.listing(f"{METRICS}/idle", _IDLE, empty=empty, limit=limit, teamId=team)
