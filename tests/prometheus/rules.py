@@ -27,6 +27,11 @@ def rules() -> list[dict[str, Any]]:
     ]
 
 
+def groups() -> list[str]:
+    """Return the name of every shipped group."""
+    return [group["name"] for file in RULE_FILES for group in read(file)["groups"]]
+
+
 def alerts() -> dict[str, dict[str, Any]]:
     """Return every shipped alert by name."""
     return {rule["alert"]: rule for rule in rules() if "alert" in rule}
