@@ -17,6 +17,7 @@ from gpu_management.costs.ledger import (
     stretches,
 )
 from gpu_management.costs.pieces import cut
+from gpu_management.costs.places import alike, places
 
 DAY = 86_400
 HOUR = 3_600
@@ -115,6 +116,29 @@ def test_many_holds_cut_together_cost_what_each_costs_alone(life: Life, bounds: 
             ends = until if hold.until is None else min(until, hold.until)
             within = max(0, ends - max(since, hold.since))
             assert (piece.milli_seconds if piece else 0) == within * hold.milli
+
+
+@given(some=st.lists(lives(), min_size=1, max_size=4), first=seconds, second=seconds)
+def test_many_gpus_counted_together_are_what_each_is_alone(
+    some: list[Life], first: int, second: int
+) -> None:
+    span = (min(first, second), max(first, second))
+    # Four GPUs of each life, every second one without its holds.
+    fleet = [(pk, life) for pk, life in enumerate(life for life in some for _ in range(4))]
+    held = [(pk, hold) for pk, life in fleet for hold in life.holds if pk % 2]
+    bare = [(pk, ("c", 1, "m"), replace(life, holds=())) for pk, life in fleet]
+    for day in pairwise(DAYS):
+        together = sum((sums for _, sums in places(alike(bare), held, day, span)), Buckets())
+        alone = Buckets()
+        for pk, life in fleet:
+            mine = tuple(
+                hold
+                for hold in (life.holds if pk % 2 else ())
+                if hold.since < day[1] and (hold.until is None or hold.until > day[0])
+            )
+            if mine or life.is_there(day):
+                alone += buckets(replace(life, holds=mine), day, span)
+        assert together == alone
 
 
 def test_held_wins_over_failed_and_only_the_rest_is_unavailable() -> None:

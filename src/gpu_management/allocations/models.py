@@ -119,7 +119,7 @@ class Hold(Base):
         CheckConstraint("ended_at IS NULL OR ended_at >= started_at", name="interval"),
         Index("ix_gpu_holds_allocation", "allocation_id"),
         Index("ix_gpu_holds_device", "device_id", "started_at"),
-        Index("ix_gpu_holds_ended", "ended_at"),
+        Index("ix_gpu_holds_ended", "ended_at", "started_at"),
         Index("ix_gpu_holds_corrects", "corrects_id", unique=True),
     )
 

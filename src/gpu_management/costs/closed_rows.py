@@ -1,23 +1,23 @@
 """The rows of closed days: what holds held and cost on them, and where GPUs' time went."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from gpu_management.core.database import AnyRow, table_of
-from gpu_management.costs import ledger, queries
+from gpu_management.costs import queries
+from gpu_management.costs.bulk import append
 from gpu_management.costs.days import day_start, next_day
-from gpu_management.costs.ledger import Buckets, buckets
-from gpu_management.costs.models import DayCapacity, DayCost, HoldDay
+from gpu_management.costs.ledger import Buckets
+from gpu_management.costs.models import DayCapacity, DayCost, DayTotal, HoldDay
 from gpu_management.costs.pieces import Cut, cut
+from gpu_management.costs.places import alike, places
 from gpu_management.metrics.attribution import Use
 from gpu_management.metrics.use import uses
 from gpu_management.rates.book import Book
@@ -43,6 +43,8 @@ CAPACITY = (
     "unavailable_micros",
 )
 """What a day of a node's GPUs of one model adds up."""
+TOTALLED = ("day", "cluster_name", "team_id", "model_id")
+"""The key of a day's fewest sums."""
 PAYER = ("cluster_name", "team_id", "user_id", "namespace", "model_id", "workload_type")
 """Who pays and for what: the key of a day's sums."""
 
@@ -66,11 +68,15 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How far days are closed; `revision` changes whenever their rows do."""
+    """How far days are closed, and the micros charged on them.
+
+    `revision` changes whenever their rows do.
+    """
 
     until: datetime
     last_hold_id: int
     revision: int
+    micros: int
 
 
 @dataclass(slots=True)
@@ -87,17 +93,24 @@ class Rows:
         return bool(self.hold_days or self.daily or self.capacity)
 
 
-def write(session: Session, rows: Rows) -> bool:
-    """Append rows; say whether there were any."""
-    connection = session.connection()
+def write(session: Session, rows: Rows) -> int:
+    """Append rows; return the micros by which the charge of closed days changed."""
     for table, some in (
         (HoldDay, rows.hold_days),
         (DayCost, rows.daily),
+        (DayTotal, totals(rows.daily)),
         (DayCapacity, rows.capacity),
     ):
-        if some:
-            connection.execute(insert(table_of(table)), some)
-    return bool(rows)
+        append(session, table_of(table), some)
+    return sum(row["micros"] for row in rows.daily)
+
+
+def totals(daily_rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of `gpu_cost_totals` that say the same as rows of `gpu_cost_daily`."""
+    sums: dict[tuple[Any, ...], list[int]] = {}
+    for row in daily_rows:
+        add(sums, tuple(row[name] for name in TOTALLED), (row[name] for name in HOLD_DAY))
+    return [dict(zip((*TOTALLED, *HOLD_DAY), (*key, *sums[key]), strict=True)) for key in sums]
 
 
 def rows_of(session: Session, terms: Terms, days: Sequence[date]) -> Rows:
@@ -212,41 +225,15 @@ def capacity(
 
     `holds` are all that reach into the days.
     """
-    pricer, found = queries.Pricer(terms.book), defaultdict[Place, Buckets](Buckets)
+    pricer, found = queries.Pricer(terms.book), dict[Place, Buckets]()
     around = day_start(days[0], terms.zone), next_day(days[-1], terms.zone)
     fleet = queries.fleet(session, pricer, around, devices=devices)
+    groups = alike((row.pk, (row.cluster_name, row.node_id, row.model_id), at) for row, at in fleet)
     held = [(row.device_pk, pricer.held(row)) for row in holds]
     within = around if span is None else span
     seconds = (queries.second(within[0]), queries.second(within[1]))
     for day, marks in zip(days, pairwise(queries.bounds_of(days, terms.zone)), strict=True):
-        for device, there in _day_of(fleet, held, marks, seconds):
-            found[day, device.cluster_name, device.node_id, device.model_id] += there
+        for (cluster, node, model), there in places(groups, held, marks, seconds):
+            key = (day, cluster, node, model)
+            found[key] = found[key] + there if key in found else there
     return found
-
-
-Held = tuple[int, ledger.Held]
-"""A GPU's row, and a hold on it."""
-
-
-def _day_of(
-    fleet: Sequence[tuple[AnyRow, ledger.Life]],
-    held: Sequence[Held],
-    day: ledger.Span,
-    span: ledger.Span,
-) -> Iterator[tuple[AnyRow, Buckets]]:
-    """Yield where the time of each GPU went on a day; those that nobody held are alike."""
-    opens, closes = day
-    busy: dict[int, list[ledger.Held]] = defaultdict(list)
-    for pk, hold in held:
-        if hold.since < closes and (hold.until is None or hold.until > opens):
-            busy[pk].append(hold)
-    alike: dict[tuple[int, int | None, int], Buckets] = {}
-    for device, life in fleet:
-        mine = busy.get(device.pk)
-        if mine is not None:
-            yield device, buckets(replace(life, holds=mine), day, span)
-        elif life.is_there(day):
-            key = (max(life.since, opens), life.until, id(life.standings))
-            if key not in alike:
-                alike[key] = buckets(life, day, span)
-            yield device, alike[key]

@@ -17,7 +17,7 @@ from gpu_management.costs import queries
 from gpu_management.costs.closed_rows import Closed, Terms, rows_of, write
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.differences import differences, suspects
-from gpu_management.costs.models import Closing, DayCapacity, DayCost, HoldDay
+from gpu_management.costs.models import Closing, DayCapacity, DayCost, DayTotal, HoldDay
 
 GRACE = timedelta(minutes=10)
 """How long after its end a day is closed: transactions take time, clocks differ."""
@@ -33,6 +33,7 @@ _TURN = (
         Closing.timezone,
         Closing.slice_rule,
         Closing.revision,
+        Closing.micros,
     )
 )
 _STATE: AnySelect = select(
@@ -41,6 +42,7 @@ _STATE: AnySelect = select(
     Closing.timezone,
     Closing.slice_rule,
     Closing.revision,
+    Closing.micros,
 ).where(Closing.id == _ONE)
 
 
@@ -72,10 +74,11 @@ def close_days(session: Session, terms: Terms, *, now: datetime, most_days: int 
     if state is None:
         return 0
     newest = session.scalar(select(func.max(Hold.id))) or 0
-    wrote = write(session, differences(session, terms, state))
+    late = differences(session, terms, state)
+    charged = write(session, late)
     days = _due_days(state, terms.zone, now, most_days)
     if days:
-        wrote = write(session, rows_of(session, terms, days)) or wrote
+        charged += write(session, rows_of(session, terms, days))
     until = next_day(days[-1], terms.zone) if days else state.until
     session.execute(
         update(table_of(Closing))
@@ -83,7 +86,8 @@ def close_days(session: Session, terms: Terms, *, now: datetime, most_days: int 
         .values(
             closed_until=until,
             last_hold_id=newest,
-            revision=state.revision + (1 if wrote or days else 0),
+            revision=state.revision + (1 if late or days else 0),
+            micros=Closing.micros + charged,
         )
     )
     return len(days)
@@ -100,7 +104,7 @@ def _is_other(row: AnyRow, terms: Terms) -> bool:
 
 
 def _closed(row: AnyRow) -> Closed:
-    return Closed(row.closed_until, row.last_hold_id, row.revision)
+    return Closed(row.closed_until, row.last_hold_id, row.revision, row.micros)
 
 
 def _turn(session: Session, terms: Terms, now: datetime) -> Closed | None:
@@ -122,6 +126,7 @@ def _begin(session: Session, terms: Terms, first: datetime, now: datetime) -> No
         "timezone": terms.zone.key,
         "slice_rule": terms.slice_rule,
         "revision": 1,
+        "micros": 0,
         "updated_at": now,
     }
     try:
@@ -132,7 +137,7 @@ def _begin(session: Session, terms: Terms, first: datetime, now: datetime) -> No
 
 
 def _start_over(session: Session, terms: Terms) -> Closed:
-    for table in (HoldDay, DayCost, DayCapacity):
+    for table in (HoldDay, DayCost, DayTotal, DayCapacity):
         session.execute(delete(table_of(table)))
     first = queries.first_moment(session)
     assert first is not None  # noqa: S101 - there is a row, so there was a first moment
@@ -143,10 +148,11 @@ def _start_over(session: Session, terms: Terms) -> Closed:
         "timezone": terms.zone.key,
         "slice_rule": terms.slice_rule,
         "revision": Closing.revision + 1,
+        "micros": 0,
     }
     change = update(table_of(Closing)).where(Closing.id == _ONE).values(values)
     revision = session.scalars(change.returning(Closing.revision)).one()
-    return Closed(until, 0, revision)
+    return Closed(until, 0, revision, 0)
 
 
 def _due_days(state: Closed, zone: ZoneInfo, now: datetime, most: int) -> list[date]:

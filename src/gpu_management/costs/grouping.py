@@ -22,7 +22,7 @@ from gpu_management.costs.closed_rows import HOLD_DAY, Closed, Rows, Terms, plai
 from gpu_management.costs.closing import closed
 from gpu_management.costs.days import day_start
 from gpu_management.costs.differences import differences
-from gpu_management.costs.models import DayCost, HoldDay
+from gpu_management.costs.models import DayCost, DayTotal, HoldDay
 from gpu_management.costs.pieces import cut
 from gpu_management.costs.reader import Reader
 from gpu_management.devices.models import Device, Node
@@ -105,6 +105,11 @@ _OF_HOLDS: dict[Dimension, InstrumentedAttribute[Any]] = {
 }
 _ONLY_OF_HOLDS = frozenset({Dimension.NODE, Dimension.ALLOCATION})
 """What the sums of a day do not tell."""
+_TOTALLED = frozenset(
+    {Dimension.TEAM, Dimension.MODEL, Dimension.CLUSTER, Dimension.DAY, Dimension.MONTH}
+)
+"""What the fewest sums of a day tell."""
+_Table = type[HoldDay] | type[DayCost] | type[DayTotal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,20 +205,27 @@ class _Wanted:
 
     def of_days(self, session: Session, since: date, until: date) -> Iterator[tuple[Key, Key]]:
         """Yield key and figures from the rows of closed days."""
-        needs_holds = _ONLY_OF_HOLDS & {*self.groups, *self._only}
-        query = self._from_holds() if needs_holds else self._from_days()
-        table: type[HoldDay] | type[DayCost] = HoldDay if needs_holds else DayCost
+        table = self._table()
+        query = self._from_holds() if table is HoldDay else self._from_sums(table)
         query = query.where(table.day >= since, table.day < until)
+        size = len(self.groups)
         for row in session.connection().execute(query):
-            size = len(self.groups)
             yield tuple(plain(value) for value in row[:size]), tuple(row[size:])
 
-    def _from_days(self) -> AnySelect:
+    def _table(self) -> _Table:
+        """Return the table with the fewest rows that tells what is asked."""
+        asked = {*self.groups, *self._only}
+        if asked & _ONLY_OF_HOLDS:
+            return HoldDay
+        # A team's reader also sees what its user did for others: only `DayCost` tells users.
+        return DayTotal if self._team is None and asked <= _TOTALLED else DayCost
+
+    def _from_sums(self, table: _Table) -> AnySelect:
         def column(dimension: Dimension) -> InstrumentedAttribute[Any]:
-            named: InstrumentedAttribute[Any] = getattr(DayCost, _NAMES.get(dimension, "day"))
+            named: InstrumentedAttribute[Any] = getattr(table, _NAMES.get(dimension, "day"))
             return named
 
-        query = self._columns(DayCost, column)
+        query = self._columns(table, column)
         if self._team is not None:
             query = query.where(or_(DayCost.team_id == self._team, DayCost.user_id == self._user))
         return query
@@ -233,7 +245,7 @@ class _Wanted:
 
     def _columns(
         self,
-        table: type[HoldDay] | type[DayCost],
+        table: _Table,
         column: Callable[[Dimension], InstrumentedAttribute[Any]],
     ) -> AnySelect:
         keys = [column(group) for group in self.groups]

@@ -157,6 +157,10 @@ class Buckets:
         """Take away part by part."""
         return Buckets(*map(sub, self._parts(), other._parts()))
 
+    def times(self, count: int) -> "Buckets":
+        """Return the buckets of so many GPUs like this."""
+        return Buckets(*(part * count for part in self._parts()))
+
     def _parts(self) -> tuple[int, ...]:
         return _PARTS(self)
 

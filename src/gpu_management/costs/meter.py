@@ -1,8 +1,8 @@
 """What has been spent today, this month and ever: closed days, and the open rest kept in step.
 
-Closed days are summed once, by the database. A hold of the rest that ended costs the same for
-ever, so it is added up once; holds that go on are costed together, model by model, in whole
-millionths as `rates.pricing` defines them.
+What closed days charged is kept with them, by day and in all. A hold of the rest that ended costs
+the same for ever, so it is added up once; holds that go on are costed together, model by model, in
+whole millionths as `rates.pricing` defines them.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from gpu_management.costs.closing import closed
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.differences import differences
 from gpu_management.costs.ledger import steps_of
-from gpu_management.costs.models import DayCost
+from gpu_management.costs.models import DayTotal
 from gpu_management.costs.pieces import micros
 from gpu_management.devices.models import Device, Model
 from gpu_management.rates.book import Priced, charged
@@ -60,11 +60,10 @@ _NEW = _REST.where(Hold.id > bindparam("seen"))
 _ENDED = _REST.where(Hold.ended_at >= bindparam("since"))
 _NEWEST = select(func.max(Hold.id))
 _BY_DAY = (
-    select(DayCost.day, func.sum(DayCost.micros))
-    .where(DayCost.day >= bindparam("first"))
-    .group_by(DayCost.day)
+    select(DayTotal.day, func.sum(DayTotal.micros))
+    .where(DayTotal.day >= bindparam("first"))
+    .group_by(DayTotal.day)
 )
-_EVER = select(func.sum(DayCost.micros))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +86,6 @@ class _Group:
         if self.array is None:
             self.array = np.fromiter(self.starts.values(), np.int64, len(self.starts))
         return self.array
-
-
-@dataclass(frozen=True, slots=True)
-class _OfDays:
-    """What closed days say: micros ever, and by day of a month; for one revision of them."""
-
-    revision: int
-    month: date
-    ever: int
-    by_day: dict[date, int]
 
 
 @dataclass(slots=True)
@@ -128,7 +117,6 @@ class Meter:
         self._keeper = keeper
         self._sums: _Sums | None = None
         self._told = 0
-        self._of_days: _OfDays | None = None
         self._lock = Lock()
 
     def spent(self, session: Session, *, now: datetime) -> Spent:
@@ -179,23 +167,15 @@ class Meter:
             _take(sums, row)
         return sums
 
-    def _add_closed(self, session: Session, sums: _Sums, state: Closed) -> None:
-        known = self._of_days
-        if known is None or (known.revision, known.month) != (sums.revision, sums.month):
-            known = self._of_days = _read_days(session, sums.revision, sums.month)
-        sums.ever += known.ever
-        sums.by_day.update(known.by_day)
+    @staticmethod
+    def _add_closed(session: Session, sums: _Sums, state: Closed) -> None:
+        sums.ever += state.micros
+        for day, spent in session.connection().execute(_BY_DAY, {"first": sums.month}):
+            sums.by_day[day] += int(spent)
         for row in differences(session, sums.terms, state).daily:
             sums.ever += row["micros"]
             if row["day"] >= sums.month:
                 sums.by_day[row["day"]] += row["micros"]
-
-
-def _read_days(session: Session, revision: int, month: date) -> _OfDays:
-    connection = session.connection()
-    ever = int(connection.execute(_EVER).scalar() or 0)
-    rows = connection.execute(_BY_DAY, {"first": month})
-    return _OfDays(revision, month, ever, {day: int(spent) for day, spent in rows})
 
 
 def _revision(state: Closed | None) -> int:

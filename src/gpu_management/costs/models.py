@@ -1,7 +1,8 @@
 """Tables of cost: closed days made ready for reading, closed months, budgets.
 
-The holds are the ledger; `gpu_cost_days`, `gpu_cost_daily` and `gpu_capacity_daily` are derived
-from it and can be made again. Their rows only add up: a correction appends negative figures.
+The holds are the ledger; `gpu_cost_days`, `gpu_cost_daily`, `gpu_cost_totals` and
+`gpu_capacity_daily` are derived from it and can be made again. Their rows only add up: a correction
+appends negative figures.
 """
 
 from datetime import date, datetime
@@ -24,7 +25,10 @@ from gpu_management.core.database import (
 
 
 class Closing(Base):
-    """How far the closed days go, and what they were made with; one row, `id` 1."""
+    """How far the closed days go, and what they were made with; one row, `id` 1.
+
+    `micros` is what was charged on all of them.
+    """
 
     __tablename__ = "gpu_cost_closing"
 
@@ -34,6 +38,7 @@ class Closing(Base):
     timezone: Mapped[str] = mapped_column(String(64))
     slice_rule: Mapped[str] = mapped_column(String(40))
     revision: Mapped[int] = mapped_column(BigInteger)
+    micros: Mapped[int] = mapped_column(BigInteger)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -85,6 +90,28 @@ class DayCost(Base):
     micros: Mapped[int] = mapped_column(BigInteger)
     card_micros: Mapped[int] = mapped_column(BigInteger)
     is_correction: Mapped[bool] = mapped_column(Flag)
+
+
+class DayTotal(Base):
+    """The sums of a closed day by cluster, team and model: few rows, for the commonest questions.
+
+    The same figures as `DayCost`; rows of one key add up.
+    """
+
+    __tablename__ = "gpu_cost_totals"
+    __table_args__ = (Index("ix_gpu_cost_totals_day", "day", "team_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    day: Mapped[date] = mapped_column(Date)
+    cluster_name: Mapped[str] = mapped_column(String(63))
+    team_id: Mapped[str | None] = mapped_column(String(120))
+    model_id: Mapped[str] = mapped_column(String(63))
+    milli_seconds: Mapped[int] = mapped_column(BigInteger)
+    unpriced_milli_seconds: Mapped[int] = mapped_column(BigInteger)
+    used_milli_seconds: Mapped[int] = mapped_column(BigInteger)
+    idle_milli_seconds: Mapped[int] = mapped_column(BigInteger)
+    micros: Mapped[int] = mapped_column(BigInteger)
+    card_micros: Mapped[int] = mapped_column(BigInteger)
 
 
 class DayCapacity(Base):

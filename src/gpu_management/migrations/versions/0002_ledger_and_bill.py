@@ -120,6 +120,7 @@ def upgrade() -> None:
         sa.Column("timezone", sa.String(length=64), nullable=False),
         sa.Column("slice_rule", sa.String(length=40), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("micros", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gpu_cost_closing")),
     )
@@ -151,6 +152,24 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("gpu_cost_daily", schema=None) as batch_op:
         batch_op.create_index("ix_gpu_cost_daily_day", ["day", "team_id"], unique=False)
+
+    op.create_table(
+        "gpu_cost_totals",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("cluster_name", sa.String(length=63), nullable=False),
+        sa.Column("team_id", sa.String(length=120), nullable=True),
+        sa.Column("model_id", sa.String(length=63), nullable=False),
+        sa.Column("milli_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("unpriced_milli_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("used_milli_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("idle_milli_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("micros", sa.BigInteger(), nullable=False),
+        sa.Column("card_micros", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gpu_cost_totals")),
+    )
+    with op.batch_alter_table("gpu_cost_totals", schema=None) as batch_op:
+        batch_op.create_index("ix_gpu_cost_totals_day", ["day", "team_id"], unique=False)
 
     op.create_table(
         "gpu_budget_notices",
@@ -275,6 +294,8 @@ def upgrade() -> None:
 
     op.add_column("gpu_holds", sa.Column("node_pool", sa.String(length=120), nullable=True))
     op.create_index("ix_gpu_holds_corrects", "gpu_holds", ["corrects_id"], unique=True)
+    op.drop_index("ix_gpu_holds_ended", "gpu_holds")
+    op.create_index("ix_gpu_holds_ended", "gpu_holds", ["ended_at", "started_at"])
 
     op.add_column("gpu_nodes", sa.Column("node_pool", sa.String(length=120), nullable=True))
 
@@ -315,6 +336,8 @@ def downgrade() -> None:
 
     op.drop_column("gpu_nodes", "node_pool")
 
+    op.drop_index("ix_gpu_holds_ended", "gpu_holds")
+    op.create_index("ix_gpu_holds_ended", "gpu_holds", ["ended_at"])
     op.drop_index("ix_gpu_holds_corrects", "gpu_holds")
     op.drop_column("gpu_holds", "node_pool")
 
@@ -335,6 +358,10 @@ def downgrade() -> None:
 
     op.drop_table("gpu_statement_lines")
     op.drop_table("gpu_budget_notices")
+    with op.batch_alter_table("gpu_cost_totals", schema=None) as batch_op:
+        batch_op.drop_index("ix_gpu_cost_totals_day")
+
+    op.drop_table("gpu_cost_totals")
     with op.batch_alter_table("gpu_cost_daily", schema=None) as batch_op:
         batch_op.drop_index("ix_gpu_cost_daily_day")
 
