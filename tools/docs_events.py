@@ -1,6 +1,7 @@
 """Makes docs/reference/events.md; the code is read to find every kind of event."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from tools.docs_product import MADE, REFERENCE, ROOT
 PAGE = REFERENCE / "events.md"
 SOURCE = ROOT / "src" / "gpu_management"
 
+_KIND: Final = re.compile(r"[a-z]+(\.[a-z-]+)+")
 _ALLOCATION: Final = (
     "allocationId phase namespace podName teamId nodeName allocatedResource costPerHour message"
 )
@@ -122,9 +124,9 @@ def _in_file(file: Path) -> Iterator[str]:
     """Yield kinds: told to `say`, `_say`, `_tell` or `events.record`, or rows of a bulk insert."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and _tells(node.func):
-            yield from _kinds(node.args[1:2])
-        elif isinstance(node, ast.Assign) and _assigns_kind(node):
-            yield from _kinds([node.value])
+            yield from _kinds(node.args[1:3])
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and _assigns_kind(node):
+            yield from _kinds([node.value] if node.value else [])
         elif isinstance(node, ast.Dict) and file.parent.name != "api":
             keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
             if {"type", "subject_kind"} <= set(keys):
@@ -132,20 +134,22 @@ def _in_file(file: Path) -> Iterator[str]:
 
 
 def _tells(called: ast.expr) -> bool:
-    """Tell whether a call writes an event: `say`, `_say`, `_tell`, `.say`, `events.record`."""
+    """Tell whether a call writes an event: `say`, `_tell` and the like, or `events.record`."""
     if isinstance(called, ast.Name):
-        return called.id in {"say", "_say", "_tell"}
+        return called.id in {"say", "_say", "_tell", "_changed"}
     if not isinstance(called, ast.Attribute):
         return False
     return called.attr == "say" or ast.unparse(called) == "events.record"
 
 
-def _assigns_kind(node: ast.Assign) -> bool:
-    return any(isinstance(target, ast.Name) and target.id == "kind" for target in node.targets)
+def _assigns_kind(node: ast.Assign | ast.AnnAssign) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    return bool(names & {"kind", "_EVENT_OF"})
 
 
 def _kinds(values: list[ast.expr]) -> Iterator[str]:
     for value in values:
         for part in ast.walk(value):
-            if isinstance(part, ast.Constant) and isinstance(part.value, str) and "." in part.value:
+            if isinstance(part, ast.Constant) and _KIND.fullmatch(str(part.value)):
                 yield part.value

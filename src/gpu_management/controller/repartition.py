@@ -41,7 +41,7 @@ log = get_logger(__name__)
 
 _MOST_AT_ONCE = 1000
 """Steps of one plan in one run; the next run goes on."""
-_TOLD = {
+_EVENT_OF = {
     PlanState.DONE: "mig.plan.done",
     PlanState.FAILED: "mig.plan.failed",
     PlanState.ROLLED_BACK: "mig.plan.rolled-back",
@@ -136,7 +136,7 @@ class Repartitioner:
                 why = f"nothing was changed: {different}"
                 store.write(plan, Progress(PlanState.ROLLED_BACK, message=why))
                 plan.ended_at = now
-                store.say(session, plan, _TOLD[plan.state], now=now)
+                store.say(session, plan, _EVENT_OF[plan.state], now=now)
         except IntegrityError:
             log.info("GPU repartition plan %s waits: another one was faster", plan_id)
 
@@ -221,8 +221,8 @@ class Repartitioner:
     def _tell(self, session: Session, plan: MigPlan, before: Progress, now: datetime) -> None:
         if plan.state in rules.ENDED:
             store.close(session, plan, now=now)
-        if plan.state in _TOLD:
-            store.say(session, plan, _TOLD[plan.state], now=now)
+        if plan.state in _EVENT_OF:
+            store.say(session, plan, _EVENT_OF[plan.state], now=now)
         elif plan.is_undoing and not before.is_undoing:
             store.say(session, plan, "mig.plan.undoing", now=now)
         elif plan.position != before.position:
