@@ -19,7 +19,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert, select
-from tests.support import postgres
 
 from gpu_management.allocations.models import (
     Allocation,
@@ -35,6 +34,7 @@ from gpu_management.costs import jobs, service
 from gpu_management.costs.grouping import Dimension, Question, added_up
 from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Node
 from gpu_management.rates.service import BookKeeper
+from tests.support import postgres
 
 CLUSTER = "bench"
 BEGINS = datetime(2025, 11, 20, tzinfo=UTC)

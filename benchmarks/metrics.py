@@ -27,8 +27,6 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, text, update
-from tests.support.house import House, prepared_database
-from tests.support.prometheus import prometheus, victoria
 
 from gpu_management.core.database import table_of
 from gpu_management.devices.models import Device
@@ -42,6 +40,8 @@ from gpu_management.metrics.questions import Group, How, Metric, Question, quest
 from gpu_management.metrics.readings import Reading, Target
 from gpu_management.metrics.rollup import roll_up
 from gpu_management.metrics.store import Store
+from tests.support.house import House, prepared_database
+from tests.support.prometheus import prometheus, victoria
 
 INTERVAL = 15
 GPUS_A_NODE = 8

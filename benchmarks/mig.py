@@ -14,10 +14,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tests.support.mig_instances import data_folder
-from tests.support.mig_plan_rules import judge_plan
-from tests.support.mig_replay_rules import figures, read_rows
-
 from gpu_management.mig.cluster_layout import Gpu, Item, Situation
 from gpu_management.mig.files import Arrival, FleetFile, read_arrivals, read_fleet
 from gpu_management.mig.geometry import Placement, load_geometries
@@ -25,6 +21,9 @@ from gpu_management.mig.layout import free_starts
 from gpu_management.mig.plan_files import read_situation
 from gpu_management.mig.planner import plan
 from gpu_management.mig.replay import replay
+from tests.support.mig_instances import data_folder
+from tests.support.mig_plan_rules import judge_plan
+from tests.support.mig_replay_rules import figures, read_rows
 
 POLICIES = (("first-fit", 0), ("best-fit", 0), ("default", 0), ("default", 2))
 LOADS = (0.8, 0.9, 1.0, 1.1)

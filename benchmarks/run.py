@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import postgres
 
 from benchmarks import api, costs, metering, metrics, mig, placement
+from tests.support import postgres
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tools.docs_product import MADE, REFERENCE, facts
-
 from gpu_management.auth.access import Permission, Role, roles_of
+from tools.docs_product import MADE, REFERENCE, facts
 
 PAGE = REFERENCE / "api.md"
 _EVERYWHERE: Final = {"envelope", "format", "limit", "cursor", "sort"}

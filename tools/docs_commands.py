@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, Final, get_args
 
-from tools.docs_product import MADE, REFERENCE
-
 from gpu_management.cli.errors import ExitCode
 from gpu_management.cli.lazy import COMMANDS, load
+from tools.docs_product import MADE, REFERENCE
 
 PAGE = REFERENCE / "commands.md"
 _SHARED: Final = (

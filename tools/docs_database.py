@@ -5,10 +5,10 @@ from typing import Final
 
 from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
-from tools.docs_product import MADE, REFERENCE
 
 from gpu_management.core.database import Base
 from gpu_management.migrations.tables import METADATA
+from tools.docs_product import MADE, REFERENCE
 
 PAGE = REFERENCE / "database.md"
 _INTRO: Final = """\

@@ -5,10 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from tools.docs_product import MADE, REFERENCE, facts
-
 from gpu_management.core.http import ALWAYS
 from gpu_management.core.problems import Problem, type_uri
+from tools.docs_product import MADE, REFERENCE, facts
 
 PAGE = REFERENCE / "problems.md"
 _ANYWHERE: Final = {kind.code for kind in ALWAYS}

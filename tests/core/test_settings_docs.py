@@ -2,9 +2,8 @@
 
 import re
 
-from tools.docs_configuration import ENV_EXAMPLE, PAGE, env_example, page
-
 from gpu_management.core.settings_keys import CONVENTIONAL_NAMES, OTHER_VARIABLES, leaves
+from tools.docs_configuration import ENV_EXAMPLE, PAGE, env_example, page
 
 REQUIRED = {
     "DB_USERNAME",

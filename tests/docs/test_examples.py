@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.docs_events import KINDS
-from tools.docs_product import facts
 
 from gpu_management.auth.access import Permission
 from gpu_management.cli.lazy import COMMANDS, load
 from gpu_management.core.settings_keys import leaves
 from tests.docs.test_pages import ROOT, pages
+from tools.docs_events import KINDS
+from tools.docs_product import facts
 
 GENERATED = {"commands.md", "configuration.md"}
 WRITTEN = [page for page in pages() if page.name not in GENERATED]

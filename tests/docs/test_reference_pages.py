@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+
+from gpu_management.core.problems import type_uri
 from tools import docs_api, docs_commands, docs_events, docs_metrics, docs_problems
 from tools.docs_product import facts
 from tools.generate_docs import PAGES
-
-from gpu_management.core.problems import type_uri
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from tools.generate_grafana import DASHBOARDS, FOLDER, IMPORT, PROVISIONED, files
 
 GUIDE = json.loads((Path(__file__).parent / "guide" / "dashboard.json").read_text())

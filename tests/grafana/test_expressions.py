@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tools.generate_grafana import IMPORT, PROVISIONED
 
 from tests.prometheus.rules import RULE_FILES, read
 from tests.support.waiting import until
 from tests.support.watched import Watched, watching
+from tools.generate_grafana import IMPORT, PROVISIONED
 
 pytestmark = pytest.mark.integration
 METRIC = re.compile(r"\b(?:DCGM_\w+|gpu_\w+|node_gpu_\w+|container_gpu_\w+|ALERTS|up)\b")
