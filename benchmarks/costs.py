@@ -3,49 +3,38 @@
     python -m benchmarks.costs [--sizes 10000,100000,1000000] [--postgres] [--json FILE]
 
 Holds are generated from a fixed seed and written in bulk; days are closed by the product's job.
+What was generated and closed is kept in a folder, so the figures can be taken again in a minute.
 """
 
 import argparse
+import hashlib
 import json
-import random
+import os
+import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable
 
-from gpu_management.allocations.models import (
-    Allocation,
-    Hold,
-    HoldKind,
-    HoldSource,
-    Phase,
-    WorkloadType,
-)
+from benchmarks.cost_data import BEGINS, CLUSTER, ENDS, fill
 from gpu_management.cli.wiring import prepare
-from gpu_management.core.database import Database, open_database, table_of
-from gpu_management.costs import jobs, service
+from gpu_management.core.database import Database, open_database
+from gpu_management.costs import jobs, service, statements
 from gpu_management.costs.grouping import Dimension, Question, added_up
-from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Node
+from gpu_management.migrations.tables import METADATA
 from gpu_management.rates.service import BookKeeper
 from tests.support import postgres
+from tests.support.principals import ADMIN
 
-CLUSTER = "bench"
-BEGINS = datetime(2025, 11, 20, tzinfo=UTC)
-ENDS = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-GPUS = 6_212
-PER_NODE = 8
 SIZES = (10_000, 100_000, 1_000_000)
-_MODELS = ("h100-sxm5-80gb", "a100-sxm4-80gb", "t4", "v100-sxm2-16gb")
-_TEAMS, _USERS = 40, 6
-_BATCH = 20_000
-_SEED = 42
+_KEPT = Path("bench-results")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,19 +56,62 @@ def measure(sizes: Sequence[int], *, with_postgres: bool) -> list[dict[str, Any]
     """Return the figures of each size and engine."""
     found = []
     for size in sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            database = open_database(f"sqlite:///{folder}/bench.db")
-            found.append({"engine": "SQLite", **_measure(database, size)})
-            database.close()
+        with _sqlite(size) as (database, closing):
+            found.append({"engine": "SQLite", **_measure(database, size, closing)})
     if with_postgres:
         try:
             with postgres.running(durable=True) as server:
                 database = server.fresh_database()
-                found.append({"engine": "PostgreSQL", **_measure(database, max(sizes))})
+                closing = _made(database, max(sizes))
+                found.append({"engine": "PostgreSQL", **_measure(database, max(sizes), closing)})
                 database.close()
         except pytest.skip.Exception as missing:
             print(f"{missing}; it is left out", file=sys.stderr)
     return found
+
+
+@contextmanager
+def _sqlite(size: int) -> Iterator[tuple[Database, dict[str, Any]]]:
+    """Yield a database with its days closed, and how closing them went; made once, then kept."""
+    kept = _KEPT / f"ledger-{size}-{_digest()}.db"
+    told = kept.with_suffix(".json")
+    if not told.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        making = kept.with_suffix(".making")
+        for leftover in kept.parent.glob(f"{making.name}*"):
+            leftover.unlink()
+        database = open_database(f"sqlite:///{making}")
+        closing = _made(database, size)
+        database.close()
+        shutil.move(making, kept)
+        told.write_text(json.dumps(closing))
+    database = open_database(f"sqlite:///{kept}")
+    yield database, json.loads(told.read_text())
+    database.close()
+
+
+def _digest() -> str:
+    """Return what changes whenever a table does: kept databases of other schemas are no use."""
+    texts = [str(CreateTable(table)) for table in METADATA.sorted_tables]
+    texts += sorted(str(index) for table in METADATA.tables.values() for index in table.indexes)
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:10]
+
+
+def _made(database: Database, size: int) -> dict[str, Any]:
+    prepare(database, CLUSTER, lambda: BEGINS)
+    fill(database, size)
+    started, worked = perf_counter(), process_time()
+    days = _close(database, _desk())
+    return {
+        "closing s": round(perf_counter() - started, 1),
+        "of it CPU s": round(process_time() - worked, 1),
+        "days": days,
+    }
+
+
+def _desk() -> service.Desk:
+    """Return a desk that knows nothing yet, as a process that has just begun."""
+    return service.Desk("USD", ZoneInfo("UTC"), BookKeeper())
 
 
 def print_table(figures: Sequence[dict[str, Any]]) -> None:
@@ -92,27 +124,28 @@ def print_table(figures: Sequence[dict[str, Any]]) -> None:
         print(f"| {row['engine']} | {row['holds']:,} | {cells} |")
 
 
-def _measure(database: Database, size: int) -> dict[str, Any]:
-    prepare(database, CLUSTER, lambda: BEGINS)
-    fill(database, size)
-    desk = service.Desk("USD", ZoneInfo("UTC"), BookKeeper())
-    started = perf_counter()
-    days = _close(database, desk)
-    closing = perf_counter() - started
-    question = _window(desk, 30, Dimension.TEAM, Dimension.DAY)
-    year = _window(desk, 365, Dimension.TEAM, Dimension.DAY)
-    raw = _window(desk, 1, Dimension.TEAM, Dimension.DAY)
+def _measure(database: Database, size: int, closing: dict[str, Any]) -> dict[str, Any]:
+    desk = _desk()
+    days = (Dimension.TEAM, Dimension.DAY)
+
+    def by(count: int) -> Callable[[Session], Any]:
+        asked = _window(desk, count, *days)
+        return lambda session: added_up(session, desk.terms(session), asked)
+
     return {
         "holds": size,
-        "closing s": round(closing, 1),
-        "days": days,
-        "30 days ms": _time(database, lambda s: added_up(s, desk.terms(s), question)),
-        "year ms": _time(database, lambda s: added_up(s, desk.terms(s), year)),
-        "today ms": _time(database, lambda s: added_up(s, desk.terms(s), raw)),
+        **closing,
+        "30 days ms": _time(database, by(30)),
+        "year ms": _time(database, by(365)),
+        "today ms": _time(database, by(1)),
         "analysis ms": _time(database, lambda s: _analysis(s, desk)),
-        "tile first ms": _time(database, lambda s: _tile(s, desk), times=1),
+        "tile first ms": _time(database, lambda s: _tile(s, _desk())),
         "tile ms": _time(database, lambda s: _tile(s, desk)),
+        "month's bill ms": _time(
+            database, lambda s: statements.bill(s, desk, "2026-10", now=ENDS), times=1
+        ),
         "closed = raw": _equals_raw(database, desk, size),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
@@ -121,17 +154,15 @@ def _window(desk: service.Desk, days: int, *groups: Dimension) -> Question:
     return Question(window.since, window.until, groups)
 
 
-def _analysis(session: Any, desk: service.Desk) -> Any:
-    from tests.support.principals import ADMIN
-
+def _analysis(session: Session, desk: service.Desk) -> Any:
     return service.analysis(session, desk, days=30, reader=service.Reader(ADMIN), now=ENDS)
 
 
-def _tile(session: Any, desk: service.Desk) -> Any:
+def _tile(session: Session, desk: service.Desk) -> Any:
     return service.today_and_month(session, desk, now=ENDS)
 
 
-def _time(database: Database, ask: Callable[[Any], Any], *, times: int = 5) -> float:
+def _time(database: Database, ask: Callable[[Session], Any], *, times: int = 5) -> float:
     """Return the median of a few runs in milliseconds; each has a session of its own."""
     runs = []
     for _ in range(times):
@@ -154,7 +185,7 @@ def _close(database: Database, desk: service.Desk) -> int:
 
 def _equals_raw(database: Database, desk: service.Desk, size: int) -> str:
     """Compare closed days with the holds costed one by one, over a month or the whole year."""
-    days = 365 if size <= SIZES[0] else 30
+    days = 365 if size <= SIZES[1] else 30
     window = service.last_days(desk, days, now=ENDS)
     with database.read() as session:
         terms = desk.terms(session)
@@ -166,140 +197,6 @@ def _equals_raw(database: Database, desk: service.Desk, size: int) -> str:
             key = (piece.hold.team_id, piece.day)
             raw[key] = raw.get(key, 0) + (piece.micros or 0)
     return f"{closed == raw} ({days} d)"
-
-
-def fill(database: Database, size: int) -> None:
-    """Write a fleet, and `size` holds on it, spread over the year."""
-    devices = _fleet(database)
-    for rows in _batched(_holds(devices, size)):
-        with database.write() as session:
-            session.execute(insert(table_of(Allocation)), [one for one, _ in rows])
-            session.execute(insert(table_of(Hold)), [one for _, one in rows])
-
-
-def _fleet(database: Database) -> list[int]:
-    nodes = range((GPUS + PER_NODE - 1) // PER_NODE)
-    with database.write() as session:
-        session.execute(insert(table_of(Node)), [_node(number) for number in nodes])
-        ids = list(session.scalars(select(Node.id).order_by(Node.rank)))
-        session.execute(insert(table_of(Device)), [_device(number, ids) for number in range(GPUS)])
-        devices = list(session.scalars(select(Device.id).order_by(Device.id)))
-        states = [
-            {
-                "device_id": pk,
-                "open_device_id": pk,
-                "state": DeviceState.READY,
-                "started_at": BEGINS,
-            }
-            for pk in devices
-        ]
-        session.execute(insert(table_of(DeviceStateInterval)), states)
-    return devices
-
-
-def _node(number: int) -> dict[str, Any]:
-    return {
-        "cluster_name": CLUSTER,
-        "node_name": f"node-{number:04}",
-        "rank": number,
-        "is_schedulable": True,
-        "labels": {},
-        "taints": [],
-        "cpu_held_milli": 0,
-        "memory_held_mib": 0,
-        "registered_at": BEGINS,
-        "edition": 1,
-        "revision": 1,
-    }
-
-
-def _device(number: int, nodes: Sequence[int]) -> dict[str, Any]:
-    name = f"node-{number // PER_NODE:04}-GPU-{number % PER_NODE:02}"
-    return {
-        "cluster_name": CLUSTER,
-        "device_id": name,
-        "live_id": name,
-        "node_id": nodes[number // PER_NODE],
-        "model_id": _MODELS[number // PER_NODE % len(_MODELS)],
-        "device_index": number % PER_NODE,
-        "state": DeviceState.READY,
-        "mig_enabled": False,
-        "held_milli": 0,
-        "nvlink_peers": [],
-        "registered_at": BEGINS,
-        "version": 1,
-        "edition": 1,
-        "revision": 1,
-    }
-
-
-Pair = tuple[dict[str, Any], dict[str, Any]]
-
-
-def _holds(devices: Sequence[int], size: int) -> Iterator[Pair]:
-    """Yield allocations with their holds in the order they began; a few go on to the end."""
-    chance = random.Random(_SEED)
-    year = int((ENDS - BEGINS).total_seconds())
-    for number in range(size):
-        since = BEGINS + timedelta(seconds=year * number // size)
-        lasts = int(min(chance.expovariate(1 / 30_000), 20 * 86_400)) + 60
-        until = since + timedelta(seconds=lasts)
-        device = devices[chance.randrange(len(devices))]
-        milli = chance.choice((1000, 1000, 1000, 500, 250))
-        span = (since, None if until > ENDS else until)
-        yield _pair(chance, number, device, milli, span)
-
-
-def _pair(
-    chance: random.Random, number: int, device: int, milli: int, span: tuple[datetime, Any]
-) -> Pair:
-    since, until = span
-    team = chance.randrange(_TEAMS)
-    name = f"alloc-{number:07}"
-    allocation = {
-        "allocation_id": name,
-        "cluster_name": CLUSTER,
-        "namespace": f"ns-{team}",
-        "pod_name": f"pod-{number}",
-        "workload_type": chance.choice(tuple(WorkloadType)),
-        "required_memory_gb": 16,
-        "use_mig": False,
-        "gpu_count": 1,
-        "cpu_milli": 0,
-        "memory_mib": 0,
-        "user_id": f"user-{team}-{chance.randrange(_USERS)}",
-        "team_id": f"team-{team:02}",
-        "model_preference": [],
-        "model_ids": [],
-        "node_selector": {},
-        "priority": 0,
-        "resources": [],
-        "phase": Phase.ALLOCATED if until is None else Phase.RELEASED,
-        "conditions": [],
-        "requested_at": since,
-        "edition": 1,
-    }
-    hold = {
-        "allocation_id": name,
-        "device_id": device,
-        "kind": HoldKind.SHARE,
-        "source": HoldSource.OBSERVED,
-        "milli": milli,
-        "started_at": since,
-        "ended_at": until,
-    }
-    return allocation, hold
-
-
-def _batched(pairs: Iterator[Pair]) -> Iterator[list[Pair]]:
-    rows: list[Pair] = []
-    for pair in pairs:
-        rows.append(pair)
-        if len(rows) == _BATCH:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from gpu_management.allocations.models import Hold
 from gpu_management.costs import jobs
 from gpu_management.costs import service as costs
 from gpu_management.costs.grouping import Dimension
-from gpu_management.costs.models import Closing, DayCapacity, DayCost, HoldDay
+from gpu_management.costs.models import Closing, DayCapacity, DayCost, DayTotal, HoldDay
 from gpu_management.devices import library
 from gpu_management.devices.models import DeviceState
 from gpu_management.rates.pricing import SliceRule
@@ -150,7 +150,7 @@ def the_hold(house: House, allocation_id: str) -> Hold:
 
 def rows_of(house: House) -> int:
     with house.database.read() as session:
-        tables = (HoldDay, DayCost, DayCapacity)
+        tables = (HoldDay, DayCost, DayTotal, DayCapacity)
         return sum(session.scalar(select(func.count()).select_from(one)) or 0 for one in tables)
 
 
@@ -159,7 +159,15 @@ def agrees(house: House) -> bool:
     since = house.now - timedelta(days=30)
     groups = (Dimension.DAY, Dimension.TEAM, Dimension.MODEL)
     raw = from_raw(house, since, house.now, "day", "team_id", "model_id")
-    return answered(house, since, house.now, *groups) == raw
+    return counts_on(house) and answered(house, since, house.now, *groups) == raw
+
+
+def counts_on(house: House) -> bool:
+    """Say whether the running sum and the day totals tell what the sums of days tell."""
+    with house.database.read() as session:
+        told = session.scalar(select(Closing.micros)) or 0
+        sums = [session.scalar(select(func.sum(one.micros))) or 0 for one in (DayCost, DayTotal)]
+    return [told, told] == sums
 
 
 def test_a_day_is_closed_ten_minutes_after_its_end(house: House) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Hold
@@ -17,6 +17,7 @@ from gpu_management.costs.closed_rows import CAPACITY, HOLD_DAY, Closed, Place, 
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.models import DayCapacity, HoldDay
 from gpu_management.costs.pieces import cut
+from gpu_management.costs.sqltime import seconds_of
 from gpu_management.metrics.use import uses
 
 _HELD = 1 + HOLD_DAY.index("milli_seconds")
@@ -29,17 +30,18 @@ _NEW = (
     .where(Hold.id > bindparam("seen"), Hold.started_at < bindparam("until"))
     .order_by(Hold.id)
 )
+_SINCE = case(
+    (Hold.started_at < bindparam("opens"), bindparam("opened", type_=BigInteger)),
+    else_=seconds_of(Hold.started_at),
+)
+_SECONDS = seconds_of(Hold.ended_at) - _SINCE
+_RECORDED = func.sum(HoldDay.milli_seconds)
 _ENDED_EARLY = (
-    select(
-        HoldDay.hold_id,
-        Hold.milli,
-        Hold.started_at,
-        Hold.ended_at,
-        func.sum(HoldDay.milli_seconds).label("recorded"),
-    )
+    select(HoldDay.hold_id)
     .join(Hold, Hold.id == HoldDay.hold_id)
     .where(HoldDay.day == bindparam("last_day"), Hold.ended_at < bindparam("until"))
     .group_by(HoldDay.hold_id, Hold.milli, Hold.started_at, Hold.ended_at)
+    .having(_RECORDED != 0, case((_SECONDS < 0, 0), else_=_SECONDS) * Hold.milli != _RECORDED)
 )
 
 
@@ -58,10 +60,8 @@ def suspects(session: Session, state: Closed, terms: Terms) -> set[int]:
             found.update(pk for pk in (row.id, row.corrects_id) if pk is not None)
     last = (until - timedelta(seconds=1)).astimezone(terms.zone).date()
     opens = day_start(last, terms.zone)
-    for ended in connection.execute(_ENDED_EARLY, {"last_day": last, "until": until}):
-        seconds = queries.second(ended.ended_at) - queries.second(max(ended.started_at, opens))
-        if ended.recorded and ended.recorded != max(0, seconds) * ended.milli:
-            found.add(ended.hold_id)
+    day = {"last_day": last, "until": until, "opens": opens, "opened": queries.second(opens)}
+    found.update(connection.execute(_ENDED_EARLY, day).scalars())
     return found
 
 

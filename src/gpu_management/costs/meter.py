@@ -6,9 +6,11 @@ whole millionths as `rates.pricing` defines them.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from threading import Lock
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -27,6 +29,8 @@ from gpu_management.costs.differences import differences
 from gpu_management.costs.ledger import steps_of
 from gpu_management.costs.models import DayTotal
 from gpu_management.costs.pieces import micros
+from gpu_management.costs.queries import days_between, moment_of, second
+from gpu_management.costs.sqltime import seconds_of
 from gpu_management.devices.models import Device, Model
 from gpu_management.rates.book import Priced, charged
 from gpu_management.rates.service import BookKeeper
@@ -35,20 +39,24 @@ _LOOK_BACK = timedelta(minutes=10)
 """How long after its end a hold may become visible: clocks differ, transactions take time."""
 _START_OVER = timedelta(hours=1)
 """After this time everything is read again, whatever happened meanwhile."""
+_PRICED = 6
+"""How many columns of a row say what is priced."""
 _ALWAYS = datetime.min.replace(tzinfo=ZoneInfo("UTC"))
 
 _REST: AnySelect = (
     select(
+        *(
+            Device.model_id,
+            Model.mig_geometry,
+            Hold.profile_name,
+            Hold.milli,
+            Device.cluster_name,
+            Hold.node_pool,
+        ),  # as `Priced` takes them
         Hold.id,
-        Hold.milli,
-        Hold.profile_name,
-        Hold.node_pool,
-        Hold.started_at,
-        Hold.ended_at,
         Hold.corrects_id,
-        Device.cluster_name,
-        Device.model_id,
-        Model.mig_geometry,
+        seconds_of(Hold.started_at).label("since"),
+        seconds_of(Hold.ended_at).label("until"),
     )
     .join(Device, Device.id == Hold.device_id)
     .join(Model, Model.model_id == Device.model_id)
@@ -79,6 +87,7 @@ class Spent:
 class _Group:
     """Open holds of the same thing: their starts, as seconds since 1970."""
 
+    thing: Priced
     starts: dict[int, int] = field(default_factory=dict)
     array: NDArray[np.int64] | None = None
 
@@ -105,7 +114,14 @@ class _Sums:
     ever: int = 0
     by_day: dict[date, int] = field(default_factory=lambda: defaultdict(int))
     ended: set[int] = field(default_factory=set)
-    open: dict[Priced, _Group] = field(default_factory=dict)
+    open: dict[tuple[Any, ...], _Group] = field(default_factory=dict)
+
+    def group(self, key: tuple[Any, ...]) -> _Group:
+        """Return the open holds of a thing, told by the parts of `Priced`."""
+        found = self.open.get(key)
+        if found is None:
+            found = self.open[key] = _Group(Priced(*key))
+        return found
 
 
 class Meter:
@@ -163,8 +179,7 @@ class Meter:
         )
         if state is not None:
             self._add_closed(session, sums, state)
-        for row in connection.execute(_OPEN_REST, {"since": sums.floor}):
-            _take(sums, row)
+        _take(sums, connection.execute(_OPEN_REST, {"since": sums.floor}).all())
         return sums
 
     @staticmethod
@@ -206,48 +221,60 @@ def _whole_cost(row: AnyRow, terms: Terms) -> int:
 def _read(sums: _Sums, session: Session, now: datetime) -> bool:
     """Read what changed; False where something changed that was added up already."""
     connection = session.connection()
-    for row in connection.execute(_NEW, {"seen": sums.seen}).all():
-        if row.corrects_id is not None or row.started_at < sums.floor or not _take(sums, row):
-            return False
-        sums.seen = max(sums.seen, row.id)
-    for row in connection.execute(_ENDED, {"since": sums.read_at - _LOOK_BACK}):
-        if not _take(sums, row):
-            return False
+    rows = connection.execute(_NEW, {"seen": sums.seen}).all()
+    floor = second(sums.floor)
+    if any(row.corrects_id is not None or row.since < floor for row in rows):
+        return False
+    if not _take(sums, rows):
+        return False
+    sums.seen = max([sums.seen, *(row.id for row in rows)])
+    if not _take(sums, connection.execute(_ENDED, {"since": sums.read_at - _LOOK_BACK}).all()):
+        return False
     sums.read_at = now
     return True
 
 
-def _take(sums: _Sums, row: AnyRow) -> bool:
-    """Add a hold of the rest; False where it ended before closed days do, against all we knew."""
-    if row.id in sums.ended:
-        return True
-    thing = priced(row)
-    group = sums.open.get(thing) or sums.open.setdefault(thing, _Group())
-    if row.ended_at is None:
-        group.starts[row.id] = int(row.started_at.timestamp())
-        group.array = None
-        return True
-    was_open = group.starts.pop(row.id, None) is not None
-    if was_open:
-        group.array = None
-    if row.ended_at < sums.floor:
-        return not was_open
-    _close(sums, row, thing)
+def _take(sums: _Sums, rows: Iterable[AnyRow]) -> bool:
+    """Add holds of the rest; False where one ended before closed days do, against all we knew."""
+    floor = second(sums.floor)
+    ended: dict[tuple[Any, ...], list[tuple[int, int]]] = defaultdict(list)
+    for row in rows:
+        *_, pk, _, since, until = row
+        if pk in sums.ended:
+            continue
+        group = sums.group(row[:_PRICED])
+        if until is None:
+            group.starts[pk] = since
+            group.array = None
+            continue
+        if group.starts.pop(pk, None) is not None:
+            group.array = None
+            if until < floor:
+                return False
+        if until >= floor:
+            sums.ended.add(pk)
+            ended[row[:_PRICED]].append((since, until))
+    for key, spans in ended.items():
+        _close(sums, sums.group(key).thing, np.array(spans, np.int64))
     return True
 
 
-def _close(sums: _Sums, row: AnyRow, thing: Priced) -> None:
-    sums.ended.add(row.id)
-    zone, book = sums.terms.zone, sums.terms.book
-    starts = max(row.started_at, sums.floor)
-    while starts < row.ended_at:
-        day = starts.astimezone(zone).date()
-        ends = min(next_day(day, zone), row.ended_at)
-        piece = book.piece_micros(thing, started_at=row.started_at, since=starts, until=ends) or 0
+def _close(sums: _Sums, thing: Priced, spans: NDArray[np.int64]) -> None:
+    """Add what ended holds of one thing cost, day by day, after closed days."""
+    steps = steps_of(sums.terms.book.periods(thing))
+    starts, ends = spans[:, 0], spans[:, 1]
+    opens = np.maximum(starts, second(sums.floor))
+    milli = np.full(len(starts), charged(thing))
+    told = micros(steps, milli, starts, opens)
+    first, last = moment_of(int(opens.min())), moment_of(int(ends.max()))
+    for day in days_between(first, last, sums.terms.zone):
+        closes = second(next_day(day, sums.terms.zone))
+        upto = micros(steps, milli, starts, np.minimum(ends, np.maximum(opens, closes)))
+        piece = int((upto - told).sum())
+        told = upto
         sums.ever += piece
         if day >= sums.month:
             sums.by_day[day] += piece
-        starts = ends
 
 
 def _added_up(sums: _Sums, now: datetime) -> Spent:
@@ -267,11 +294,12 @@ def _open_cost(sums: _Sums, moment: datetime) -> int:
     """Return the micros of what is open up to a moment."""
     if moment == _ALWAYS:
         return 0
-    second, total = int(moment.timestamp()), 0
-    for thing, group in sums.open.items():
-        steps = steps_of(sums.terms.book.periods(thing))
+    total = 0
+    for group in sums.open.values():
+        steps = steps_of(sums.terms.book.periods(group.thing))
         if steps and group.starts:
             starts = group.seconds()
-            milli = np.full(len(starts), charged(thing))
-            total += int(micros(steps, milli, starts, np.full(len(starts), second)).sum())
+            milli = np.full(len(starts), charged(group.thing))
+            until = np.full(len(starts), second(moment))
+            total += int(micros(steps, milli, starts, until).sum())
     return total
