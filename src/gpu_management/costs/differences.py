@@ -35,13 +35,21 @@ _SINCE = case(
     else_=seconds_of(Hold.started_at),
 )
 _SECONDS = seconds_of(Hold.ended_at) - _SINCE
+_EXPECTED = case((_SECONDS < 0, 0), else_=_SECONDS) * Hold.milli
+_ON_LAST_DAY = (HoldDay.day == bindparam("last_day"), Hold.ended_at < bindparam("until"))
 _RECORDED = func.sum(HoldDay.milli_seconds)
+# First the rows that do not say what was held, mostly none; then what all rows of a hold say.
+_ODD = (
+    select(HoldDay.hold_id)
+    .join(Hold, Hold.id == HoldDay.hold_id)
+    .where(*_ON_LAST_DAY, HoldDay.milli_seconds != _EXPECTED)
+)
 _ENDED_EARLY = (
     select(HoldDay.hold_id)
     .join(Hold, Hold.id == HoldDay.hold_id)
-    .where(HoldDay.day == bindparam("last_day"), Hold.ended_at < bindparam("until"))
+    .where(*_ON_LAST_DAY, HoldDay.hold_id.in_(_ODD))
     .group_by(HoldDay.hold_id, Hold.milli, Hold.started_at, Hold.ended_at)
-    .having(_RECORDED != 0, case((_SECONDS < 0, 0), else_=_SECONDS) * Hold.milli != _RECORDED)
+    .having(_RECORDED != 0, _EXPECTED != _RECORDED)
 )
 
 
