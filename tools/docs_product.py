@@ -18,6 +18,8 @@ from fastapi.testclient import TestClient
 
 from gpu_management.auth.access import Permission
 from gpu_management.cli import wiring
+from gpu_management.controller.cluster import CONNECTED, SYNCED_AT
+from gpu_management.controller.enforcer import FAILURES
 from gpu_management.controller.loops import JOB_FAILURES, JOB_SECONDS
 from gpu_management.core.clock import Clock
 from gpu_management.core.settings_load import load
@@ -72,6 +74,9 @@ def _use(client: TestClient) -> None:
     client.post("/api/v1/gpu/allocations", json=ask).raise_for_status()
     JOB_SECONDS.labels("expiry")
     JOB_FAILURES.labels("expiry")
+    CONNECTED.labels("gpu-cluster")
+    SYNCED_AT.labels("gpu-cluster")
+    FAILURES.labels("deadline")
 
 
 def _permissions(app: FastAPI) -> dict[str, Permission]:

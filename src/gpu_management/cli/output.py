@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 GAP = 2
 """Blanks between columns."""
+_NARROWEST = 8
+"""Cells of a column that bends, at least."""
 NO_LIMIT = 100_000
 """Width of a page that is read by a program."""
 
@@ -184,14 +186,18 @@ class Printer:
         from rich.table import Table
 
         grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-        for at, (title, right) in enumerate(heads):
-            least = None if title in flexible else _width(title, [row[at] for row in rows])
+        widths = [_width(title, [row[at] for row in rows]) for at, (title, _) in enumerate(heads)]
+        bends = [title in flexible for title, _ in heads]
+        for (title, right), width in zip(
+            heads, _bent(widths, bends, self.console.width), strict=True
+        ):
             grid.add_column(
                 title,
                 justify="right" if right else "left",
                 no_wrap=True,
                 overflow="ellipsis",
-                min_width=least,
+                min_width=width,
+                max_width=width,
             )
         for row in rows:
             grid.add_row(*(_styled(cell) for cell in row))
@@ -256,6 +262,19 @@ def _width(title: str, cells: Iterable[str]) -> int:
     from rich.cells import cell_len
 
     return max(cell_len(title), *(cell_len(cell) for cell in cells), 0)
+
+
+def _bent(widths: Sequence[int], bends: Sequence[bool], room: int) -> list[int]:
+    """Return the widths with those that bend made narrower, the widest first, until all fit."""
+    found = list(widths)
+    excess = sum(found) + GAP * (len(found) - 1) - room
+    while excess > 0:
+        at = max(range(len(found)), key=lambda place: found[place] if bends[place] else 0)
+        if not bends[at] or found[at] <= _NARROWEST:
+            break
+        found[at] -= 1
+        excess -= 1
+    return found
 
 
 def _fitting(
