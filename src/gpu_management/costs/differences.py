@@ -79,7 +79,7 @@ def differences(session: Session, terms: Terms, state: Closed) -> Rows:
     rows = Rows()
     if not ids:
         return rows
-    facts = rows.facts = _facts(session, ids)
+    facts = rows.facts = facts_of(session, ids)
     changed = _changed_days(session, terms, state, facts)
     sums: dict[tuple[Any, ...], list[int]] = {}
     for (hold_id, day), figures in sorted(changed.items()):
@@ -95,7 +95,8 @@ def differences(session: Session, terms: Terms, state: Closed) -> Rows:
     return rows
 
 
-def _facts(session: Session, ids: Iterable[int]) -> dict[int, AnyRow]:
+def facts_of(session: Session, ids: Iterable[int]) -> dict[int, AnyRow]:
+    """Return holds by their row, also those that no longer count."""
     wanted = sorted(ids)
     found: dict[int, AnyRow] = {}
     for start in range(0, len(wanted), 500):

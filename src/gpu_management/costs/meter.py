@@ -19,13 +19,13 @@ from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Hold, HoldCorrection
-from gpu_management.allocations.queries import effective, hold_facts_of_any, priced
+from gpu_management.allocations.queries import effective, priced
 from gpu_management.core.clock import whole_second
 from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.costs.closed_rows import Closed, Terms
 from gpu_management.costs.closing import closed
 from gpu_management.costs.days import day_start, next_day
-from gpu_management.costs.differences import differences
+from gpu_management.costs.differences import differences, facts_of
 from gpu_management.costs.ledger import steps_of
 from gpu_management.costs.models import DayTotal
 from gpu_management.costs.pieces import micros
@@ -66,6 +66,9 @@ _OPEN_REST = _REST.where(or_(Hold.ended_at.is_(None), Hold.ended_at > bindparam(
 # Two statements: asked for either at once, and in order, SQLite reads every hold there ever was.
 _NEW = _REST.where(Hold.id > bindparam("seen"))
 _ENDED = _REST.where(Hold.ended_at >= bindparam("since"))
+_CORRECTED: AnySelect = select(HoldCorrection.hold_id, Hold.corrects_id).join(
+    Hold, Hold.id == HoldCorrection.hold_id
+)
 _NEWEST = select(func.max(Hold.id))
 _BY_DAY = (
     select(DayTotal.day, func.sum(DayTotal.micros))
@@ -203,14 +206,10 @@ def _month(now: datetime, zone: ZoneInfo) -> date:
 
 def _credits(session: Session, terms: Terms) -> int:
     """Return what corrections took back: it was charged once, and a counter never falls."""
-    made = select(HoldCorrection.hold_id)
-    replaced = select(Hold.corrects_id).where(Hold.id.in_(made))
-    query = hold_facts_of_any().add_columns(Hold.corrects_id)
-    rows = session.execute(query.where(or_(Hold.id.in_(made), Hold.id.in_(replaced)))).all()
-    costs = {row.id: _whole_cost(row, terms) for row in rows}
-    return sum(
-        max(0, costs[row.corrects_id] - costs[row.id]) for row in rows if row.corrects_id in costs
-    )
+    pairs = session.connection().execute(_CORRECTED).all()
+    rows = facts_of(session, {pk for pair in pairs for pk in pair})
+    costs = {pk: _whole_cost(row, terms) for pk, row in rows.items()}
+    return sum(max(0, costs[wrong] - costs[right]) for right, wrong in pairs)
 
 
 def _whole_cost(row: AnyRow, terms: Terms) -> int:
