@@ -440,3 +440,18 @@ def test_security_headers_stand_on_every_answer(client: TestClient) -> None:
 
 def test_the_model_list_has_the_packaged_catalogue(client: TestClient) -> None:
     assert T4 in {model["modelId"] for model in client.get("/api/v1/gpu/models").json()}
+
+
+def test_every_operation_under_the_prefix_declares_what_any_of_them_may_answer(
+    client: TestClient,
+) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    usual = {"400", "401", "403", "422", "429"}
+    silent = {
+        f"{verb.upper()} {path}": sorted(usual - operation["responses"].keys())
+        for path, found in paths.items()
+        if path.startswith("/api/v1/")
+        for verb, operation in found.items()
+        if usual - operation["responses"].keys()
+    }
+    assert silent == {}

@@ -79,6 +79,7 @@ def plan(
     response_model=schemas.Fragmentation,
     operation_id="getMigFragmentation",
     summary="How much the layout wastes",
+    responses=problems(),
 )
 def fragmentation(
     _principal: Reader, session: ReadSession, cluster: ClusterName, claims_of: ClaimsOf

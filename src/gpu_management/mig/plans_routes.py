@@ -135,6 +135,7 @@ def _draft(
     response_model=list[schemas.PlanRun],
     operation_id="listMigPlans",
     summary="Plans that are kept",
+    responses=problems(),
 )
 def list_plans(
     _principal: Reader,
