@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from gpu_management.allocations.errors import GpuNotAvailable
 from gpu_management.core.problems import Conflict, PreconditionFailed
-from gpu_management.devices import service
+from gpu_management.devices import grips, service
 from gpu_management.devices.errors import (
     DeviceExists,
     DeviceInUse,
@@ -228,15 +228,15 @@ def test_revisions_grow_with_every_turn(house: House) -> None:
 def test_taking_needs_the_version_that_was_seen(house: House) -> None:
     (name,) = house.node()
     with house.device(name) as (session, device):
-        grip = service.Grip(device.id, device.version, 400)
-        service.take(session, grip, revision=1)
+        grip = grips.Grip(device.id, device.version, 400)
+        grips.take(session, grip, revision=1)
         with pytest.raises(StaleDecision):
-            service.take(session, grip, revision=1)
+            grips.take(session, grip, revision=1)
         session.refresh(device)
         with pytest.raises(StaleDecision):
-            service.take(session, service.Grip(device.id, device.version, 601), revision=1)
-        service.take(session, service.Grip(device.id, device.version, 600), revision=1)
-        service.give(session, device.id, 1000, revision=1)
+            grips.take(session, grips.Grip(device.id, device.version, 601), revision=1)
+        grips.take(session, grips.Grip(device.id, device.version, 600), revision=1)
+        grips.give(session, device.id, 1000, revision=1)
         session.refresh(device)
         assert (device.held_milli, device.version) == (0, 4)
 

@@ -15,7 +15,7 @@ from gpu_management.allocations.placer import Part, Place
 from gpu_management.core.clock import whole_second
 from gpu_management.core.database import UtcDateTime, table_of
 from gpu_management.core.trips import send
-from gpu_management.devices import service as devices
+from gpu_management.devices import grips
 from gpu_management.devices.models import Device, Node
 from gpu_management.mig import service as mig
 from gpu_management.mig.geometry import load_geometries
@@ -61,8 +61,8 @@ def hold(
     """
     for part in place.parts:
         if part.kind is not HoldKind.MIG:
-            devices.take(session, _grip(part), revision=revision)
-    devices.hold_host(
+            grips.take(session, _grip(part), revision=revision)
+    grips.hold_host(
         session,
         place.node_pk,
         cpu_milli=allocation.cpu_milli,
@@ -111,12 +111,12 @@ def _hold_row(
     }
 
 
-def _grip(part: Part) -> devices.Grip:
-    return devices.Grip(part.device_pk, part.version, part.milli)
+def _grip(part: Part) -> grips.Grip:
+    return grips.Grip(part.device_pk, part.version, part.milli)
 
 
 def _take_slice(session: Session, part: Part, *, revision: int, now: datetime) -> int:
-    devices.take(session, _grip(part), revision=revision)
+    grips.take(session, _grip(part), revision=revision)
     instance = part.instance_pk
     if instance is None:
         instance = _carve(session, part, now=now)
@@ -169,14 +169,14 @@ def end_holds(session: Session, allocation: Allocation, *, revision: int, now: d
     for hold in holds:
         hold.ended_at = max(whole_second(now), hold.started_at)
         hold.open_key = None
-        devices.give(session, hold.device_id, hold.milli, revision=revision)
+        grips.give(session, hold.device_id, hold.milli, revision=revision)
         if hold.mig_instance_id is not None:
             mig.give(session, hold.mig_instance_id)
     if holds:
         node = select(Node.id).where(
             Node.cluster_name == allocation.cluster_name, Node.node_name == allocation.node_name
         )
-        devices.hold_host(
+        grips.hold_host(
             session,
             session.scalars(node).one(),
             cpu_milli=-allocation.cpu_milli,

@@ -20,6 +20,7 @@ from gpu_management.allocations.models import (
 )
 from gpu_management.auth import teams
 from gpu_management.core.clock import whole_second
+from gpu_management.devices import grips
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
 from gpu_management.mig import service as mig
@@ -81,8 +82,8 @@ def begin(
     session.add(allocation)
     session.flush()
     for part in parts:
-        grip = devices.Grip(part.device.id, part.device.version, part.milli)
-        devices.take(session, grip, revision=revision)
+        grip = grips.Grip(part.device.id, part.device.version, part.milli)
+        grips.take(session, grip, revision=revision)
         session.refresh(part.device)
         if part.instance is not None:
             mig.take(session, part.instance.id)

@@ -11,6 +11,7 @@ from gpu_management.allocations import enforcement, journal
 from gpu_management.allocations.models import Allocation, Hold, HoldSource, Phase
 from gpu_management.cluster.models import ClaimIntent
 from gpu_management.core.clock import whole_second
+from gpu_management.devices import grips
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
 from gpu_management.mig import service as mig
@@ -141,8 +142,8 @@ def _move_host(
     if here.node_id == there.node_id:
         return
     cpu, memory = allocation.cpu_milli, allocation.memory_mib
-    devices.hold_host(session, here.node_id, cpu_milli=-cpu, memory_mib=-memory, revision=revision)
-    devices.hold_host(session, there.node_id, cpu_milli=cpu, memory_mib=memory, revision=revision)
+    grips.hold_host(session, here.node_id, cpu_milli=-cpu, memory_mib=-memory, revision=revision)
+    grips.hold_host(session, there.node_id, cpu_milli=cpu, memory_mib=memory, revision=revision)
 
 
 def _tell(
