@@ -51,6 +51,7 @@ docs: $(STAMP) ## Write the generated reference pages
 
 grafana: $(STAMP) ## Write the dashboards of grafana/
 	@$(BIN)/python -m tools.generate_grafana
+	@$(BIN)/python -m tools.kubernetes_dashboards
 
 lock: ## Pin all dependencies anew (needs uv)
 	uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml -o requirements.lock

@@ -37,11 +37,19 @@ def plain_text() -> str:
 
 def chart_text() -> str:
     """Return the chart's template: braces that are Prometheus's own are escaped."""
-    told = plain_text().removeprefix(HEADER)
-    escaped = re.sub(r"\{\{|\}\}", lambda found: '{{ "' + found[0] + '" }}', told)
-    placed = escaped.replace(
-        "  namespace: gpu-management\n", "  namespace: {{ .Release.Namespace }}\n", 1
+    return chart_of(
+        plain_text().removeprefix(HEADER), "  namespace: gpu-management\n", "  namespace: {}\n"
     )
+
+
+def chart_of(told: str, named: str, released: str) -> str:
+    """Return a manifest as a template of the chart's monitoring.
+
+    Braces of its own are escaped. The first `named` becomes `released`, with the namespace of the
+    release for its `{}`.
+    """
+    escaped = re.sub(r"\{\{|\}\}", lambda found: '{{ "' + found[0] + '" }}', told)
+    placed = escaped.replace(named, released.replace("{}", "{{ .Release.Namespace }}"), 1)
     return "{{- if .Values.monitoring.enabled }}\n" + placed + "{{- end }}\n"
 
 

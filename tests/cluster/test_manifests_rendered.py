@@ -21,6 +21,7 @@ from tests.controlplane.manifests import (
 
 pytestmark = pytest.mark.cluster
 
+DASHBOARDS = K8S / "monitoring" / "grafana-dashboard.json"
 SAME = (
     "--set=namespace.create=true,secrets.create=false",
     "--set=image.repository=gpu-management,image.tag=test",
@@ -52,7 +53,8 @@ def test_the_chart_renders_the_same_options_as_the_components():
     chart = by_name(helm_template(*EVERYTHING))
     options = ("admission-policy", "device-plugin", "mig-manager")
     options = (*options, "monitoring/servicemonitor", "monitoring/prometheusrule")
-    for thing in [t for option in options for t in load(K8S / f"{option}.yaml")]:
+    files = [*(K8S / f"{option}.yaml" for option in options), DASHBOARDS]
+    for thing in [thing for file in files for thing in load(file)]:
         rendered = chart[thing["kind"], thing["metadata"]["name"]]
         assert normal(rendered) == normal(thing)
 
