@@ -184,10 +184,11 @@ def close(
         MonthNotClosable: it is not over, or another has to be closed before.
     """
     check(principal, Permission.BILLING_WRITE)
-    known = session.get(BillingMonth, months.check_month(month))
+    months.check_month(month)
+    chain = _chain(session)  # before the look below: whoever closes in between is seen by it
+    known = session.get(BillingMonth, month)
     if known is not None:
         return known
-    chain = _chain(session)
     frame = _open_frame(desk, chain, month)
     _check_closable(session, desk, chain, frame, now=now)
     owed = _owed(session, desk, chain)
