@@ -18,6 +18,7 @@ from benchmarks.fleet import fill
 from gpu_management.cli import wiring
 from gpu_management.core.clock import utc_now
 from gpu_management.core.database import Base, RowId, UtcDateTime
+from gpu_management.core.garbage import settle
 from gpu_management.core.http import Now, WireRoute, WriteSession
 from gpu_management.core.settings_load import load
 from gpu_management.devices.models import Node
@@ -58,6 +59,7 @@ def main() -> None:
     with process.database.read() as session:
         process.office.placer.refresh(session)
     process.app.include_router(router)
+    settle()
     process.loops.start()
     uvicorn.run(process.app, host="127.0.0.1", port=port, log_config=None, access_log=False)
 

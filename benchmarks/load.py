@@ -21,6 +21,13 @@ class Figures:
     latencies_ms: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
 
+    def add(self, other: "Figures") -> None:
+        """Count another run's calls too."""
+        self.seconds += other.seconds
+        self.latencies_ms += other.latencies_ms
+        for status, calls in other.statuses.items():
+            self.statuses[status] = self.statuses.get(status, 0) + calls
+
     def shown(self) -> dict[str, Any]:
         """Return rate and quantiles."""
         ordered = sorted(self.latencies_ms)

@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from gpu_management.cli import banner, wiring
-from gpu_management.core import logs
+from gpu_management.core import garbage, logs
 from gpu_management.core.schema import DatabaseTooNew
 from gpu_management.core.settings import Settings
 from gpu_management.core.settings_items import SettingsError
@@ -79,6 +79,7 @@ def _serve(loaded: Loaded, wanted: fleets.Wanted) -> int:
     process = wiring.build(settings)
     simulation = fleets.prepare(process, wanted, tell=banner.teller(settings))
     server = _server(settings, process)
+    garbage.settle()
     if settings.server.role != "api":
         process.loops.start()
     if simulation is not None:
