@@ -84,6 +84,11 @@ KINDS: Final = {
         "What the ledger says of a hold was corrected.",
         "holdId allocationId startedAt endedAt milli correctsHoldId reason before",
     ),
+    "notification.failing": (
+        "notification-channel",
+        "A message for a channel was given up; the others are told.",
+        "channelId channel message",
+    ),
     "rate.set": ("model", "A price was set.", _RATE),
     "rate.withdrawn": ("model", "A planned price was taken back.", _RATE),
 }

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from gpu_client_http import GpuApiError, GpuNotAvailable, GpuUnreachable, Json
 from gpu_client_money import Money
+from gpu_client_notifications import Notifications
 
 __all__ = ["GPUManagementClient", "GpuApiError", "GpuNotAvailable", "GpuUnreachable"]
 
@@ -25,7 +26,7 @@ _GPU = "/api/v1/gpu"
 _ADMIN = "/api/v1/admin"
 
 
-class GPUManagementClient(Money):
+class GPUManagementClient(Notifications, Money):
     """Every operation of the API; `GPUManagementClient(base_url, api_key=None)`."""
 
     # The guide's five methods

@@ -7,9 +7,19 @@ from gpu_management.cli.lazy import load
 from tests.support.cli import gpuctl
 from tests.support.server import LiveServer
 
-BY_MACHINES = {"ingestMetrics"}
+BY_MACHINES = {"ingestMetrics", "receiveAlertmanager"}
 """What only programs call: the collectors of the nodes."""
 COMMANDS = {
+    "listNotificationChannels": "notifications list",
+    "createNotificationChannel": "notifications add",
+    "getNotificationChannel": "notifications get",
+    "updateNotificationChannel": "notifications update",
+    "deleteNotificationChannel": "notifications remove",
+    "testNotificationChannel": "notifications test",
+    "replayNotificationChannel": "notifications replay",
+    "listNotificationDeliveries": "notifications log",
+    "getNotificationDelivery": "notifications test",
+    "replayNotificationDelivery": "notifications replay",
     "applyMigLayout": "mig layout apply",
     "createAllocation": "allocations request",
     "createAllocations": "allocations bulk",

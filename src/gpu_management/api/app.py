@@ -41,6 +41,8 @@ from gpu_management.mig.execution import Method
 from gpu_management.mig.plan_routes import router as mig_plans
 from gpu_management.mig.plans_routes import router as mig_plans_run
 from gpu_management.mig.routes import router as mig
+from gpu_management.notifications.routes import router as notifications
+from gpu_management.notifications.terms import Terms
 from gpu_management.optimization.routes import router as optimization
 from gpu_management.overview.board import Board
 from gpu_management.overview.routes import router as overview
@@ -81,6 +83,7 @@ class Parts:
     metrics_store: Store = field(default_factory=Embedded)
     cache: Cache = field(default_factory=Cache)
     mig_method: Method = Method.LEDGER
+    notification_terms: Terms = field(default_factory=Terms)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -119,6 +122,7 @@ def create_app(parts: Parts) -> FastAPI:
         optimization,
         rates,
         events,
+        notifications,
         auth,
     ):
         app.include_router(router)
@@ -149,6 +153,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.currency = parts.desk.currency
     app.state.slice_claims = claims_of
     app.state.mig_method = parts.mig_method
+    app.state.notification_terms = parts.notification_terms
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
     app.state.insecure_note = parts.insecure_note

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "config": ("local", "Settings of the server on this machine."),
     "simulate": ("local", "Play on a fleet that is not there."),
     "metrics": ("metrics", "What GPUs do, now and over time."),
+    "notifications": ("notifications", "Who is told what, and whether it arrived."),
     "optimize": ("optimize", "Find GPU time that nobody uses."),
     "version": ("local", "Show the version of this program."),
 }

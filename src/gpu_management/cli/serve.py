@@ -93,6 +93,7 @@ def _serve(loaded: Loaded, wanted: fleets.Wanted) -> int:
         if simulation is not None:
             simulation.stop()
         process.loops.stop()
+        process.courier.stop()
     return 0
 
 

@@ -16,7 +16,7 @@ from gpu_management.auth.access import parse_role
 from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
 from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
-from gpu_management.cli import wiring_metrics
+from gpu_management.cli import wiring_metrics, wiring_notifications
 from gpu_management.cli.wiring_cluster import cluster_jobs, method_of, rules_of
 from gpu_management.cli.wiring_retention import purge_job
 from gpu_management.controller.leader import Leader
@@ -46,6 +46,7 @@ from gpu_management.devices import library
 from gpu_management.devices import service as devices
 from gpu_management.devices.bulk import settle_pools
 from gpu_management.mig import service as mig
+from gpu_management.notifications.courier import Courier
 from gpu_management.rates import service as rates
 from gpu_management.rates.pricing import LIST_CURRENCY, SliceRule
 
@@ -64,6 +65,7 @@ class Process:
     app: FastAPI
     loops: Loops
     clock: Clock
+    courier: Courier
 
 
 class DatabaseUnreachable(Exception):
@@ -203,8 +205,12 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     jobs += cluster_jobs(settings, database, clock, office)
     jobs.append(purge_job(database, settings.retention))
     jobs += wiring_metrics.jobs_of(database, settings.metrics)
+    courier, sending = wiring_notifications.courier_of(
+        settings, database, clock, parts.notification_terms
+    )
+    jobs += sending
     loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
-    return Process(settings, database, office, security, create_app(parts), loops, clock)
+    return Process(settings, database, office, security, create_app(parts), loops, clock, courier)
 
 
 def _money_jobs(
@@ -257,6 +263,7 @@ def _parts(
         node_pool_labels=settings.billing.node_pool_labels,
         max_rate_per_hour=settings.billing.max_rate_per_hour,
         mig_method=method_of(settings),
+        notification_terms=wiring_notifications.terms_of(settings),
         intake=wiring_metrics.intake_of(settings.metrics),
         metrics_store=wiring_metrics.store_of(settings.metrics),
         cache=Cache(

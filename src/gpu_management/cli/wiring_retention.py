@@ -8,6 +8,7 @@ from gpu_management.controller.loops import Job
 from gpu_management.core.database import Database
 from gpu_management.core.settings import Retention
 from gpu_management.events.jobs import AT_ONCE, purge
+from gpu_management.notifications.jobs import purge as purge_deliveries
 
 _MOST_PER_RUN = 50
 """Transactions of one run at most; the next run goes on."""
@@ -16,9 +17,10 @@ Purge = Callable[..., int]
 
 
 def purge_job(database: Database, kept: Retention) -> Job:
-    """Return the job that deletes old events and audit rows, never holds."""
+    """Return the job that deletes old events, deliveries and audit rows, never holds."""
     ages: tuple[tuple[Purge, int], ...] = (
         (purge, kept.events_days),
+        (purge_deliveries, kept.events_days),
         (purge_audit, kept.audit_days),
     )
 

@@ -16,7 +16,8 @@ from pydantic import (
     SecretStr,
 )
 
-from gpu_management.core.settings_security import Alerts, Security, Webhooks
+from gpu_management.core.settings_notifications import Webhooks
+from gpu_management.core.settings_security import Alerts, Security
 from gpu_management.core.settings_values import (
     FractionalSeconds,
     LevelName,

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, IPvAnyNetwork, SecretStr
 
+from gpu_management.core.settings_notifications import Notification
 from gpu_management.core.settings_values import (
-    Milliseconds,
     RoleName,
     RoleNames,
     Section,
@@ -84,65 +84,7 @@ class Security(Section):
     oauth2: OAuth2 = Field(default_factory=OAuth2, description="Tokens of a provider.")
 
 
-class Slack(Section):
-    """Messages to a Slack channel."""
-
-    enabled: bool = Field(default=True, description="Send to Slack; needs the address as well.")
-    webhook_url: SecretStr | None = Field(None, description="Incoming webhook of the channel.")
-    templates: dict[str, str] = Field(
-        default_factory=dict, description="Message bodies by name, in place of the built-in ones."
-    )
-
-
-class Teams(Section):
-    """Messages to a Microsoft Teams channel."""
-
-    enabled: bool = Field(default=True, description="Send to Teams; needs the address as well.")
-    webhook_url: SecretStr | None = Field(None, description="Webhook or workflow of the channel.")
-    templates: dict[str, str] = Field(
-        default_factory=dict, description="Message bodies by name, in place of the built-in ones."
-    )
-
-
-class Notification(Section):
-    """Channels that tell people."""
-
-    slack: Slack = Field(default_factory=Slack, description="Slack.")
-    teams: Teams = Field(default_factory=Teams, description="Microsoft Teams.")
-
-
 class Alerts(Section):
     """What people are told."""
 
     notification: Notification = Field(default_factory=Notification, description="Channels.")
-
-
-class WebhookEndpoint(Section):
-    """One receiver of events."""
-
-    name: str = Field(description="Name in logs and deliveries.")
-    url: SecretStr | None = Field(None, description="Address; without one it is skipped.")
-    events: Texts = Field((), description="Events it wants, such as allocation.created.")
-    headers: dict[str, SecretStr] = Field(
-        default_factory=dict, description="Headers that replace or join the usual ones."
-    )
-    format: Literal["auto", "generic", "slack", "teams", "pagerduty"] = Field(
-        "auto", description="Body; auto tells Slack, Teams and PagerDuty by their host."
-    )
-
-
-class WebhookRetry(Section):
-    """How a failed delivery is repeated."""
-
-    max_attempts: int = Field(3, ge=1, description="Attempts for one event.")
-    backoff_ms: Milliseconds = Field(1000, ge=0, description="Wait before the second attempt.")
-
-
-class Webhooks(Section):
-    """Events sent to other systems."""
-
-    enabled: bool = Field(default=False, description="Send events to the endpoints.")
-    endpoints: tuple[WebhookEndpoint, ...] = Field(
-        (), description="Receivers: [{name, url, events, headers, format}]."
-    )
-    retry: WebhookRetry = Field(default_factory=WebhookRetry, description="Repeats.")

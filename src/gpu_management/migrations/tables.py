@@ -10,7 +10,9 @@ from gpu_management.events import models as events
 from gpu_management.metrics import models as metrics
 from gpu_management.mig import models as mig
 from gpu_management.mig import plan_models as mig_plans
+from gpu_management.notifications import models as notifications
 from gpu_management.rates import models as rates
 
-DECLARED = (auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs)
+DECLARED = (
+    notifications,auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs)
 METADATA = Base.metadata

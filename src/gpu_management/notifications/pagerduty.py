@@ -10,6 +10,7 @@ URL: Final = "https://events.pagerduty.com/v2/enqueue"
 COMPONENT: Final = "gpu-management"
 GROUP: Final = "gpu-cluster"
 CLASS: Final = "gpu-hardware"
+_ACKNOWLEDGED: Final = "alert.acknowledged"
 _LONGEST_SUMMARY: Final = 1024
 _LONGEST_KEY: Final = 255
 
@@ -56,10 +57,17 @@ def resolve(routing_key: str, *, key: str) -> dict[str, Any]:
     return {"routing_key": routing_key, "event_action": "resolve", "dedup_key": key}
 
 
+def acknowledge(routing_key: str, *, key: str) -> dict[str, Any]:
+    """Return the JSON that says somebody is at it."""
+    return {"routing_key": routing_key, "event_action": "acknowledge", "dedup_key": key}
+
+
 def body(message: Message, routing_key: str, *, key: str) -> dict[str, Any]:
     """Return the JSON that PagerDuty is sent for a message."""
     if message.resolved:
         return resolve(routing_key, key=key)
+    if message.kind == _ACKNOWLEDGED:
+        return acknowledge(routing_key, key=key)
     return trigger(
         routing_key,
         key=key,

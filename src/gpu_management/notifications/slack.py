@@ -12,7 +12,7 @@ BY_KIND: Final = {
     "device.overheating": "gpu-overheating",
     "allocation.created": "allocation-success",
 }
-"""The template of each kind of event; other kinds get a plain message."""
+"""The template of each kind of event; others have one of their own name, or a plain message."""
 _COLOURS: Final = {
     Severity.INFO: "good",
     Severity.WARNING: "warning",
@@ -36,7 +36,7 @@ def default_templates() -> Mapping[str, Template]:
 
 def body(message: Message, templates: Mapping[str, Template]) -> dict[str, Any]:
     """Return the JSON that Slack is sent: the kind's template filled in, or a plain message."""
-    template = templates.get(BY_KIND.get(message.kind, ""))
+    template = templates.get(BY_KIND.get(message.kind, message.kind))
     if template is not None and not message.resolved:
         made: dict[str, Any] = template.render(template_values(message), escape=escape)
         return made
@@ -45,7 +45,7 @@ def body(message: Message, templates: Mapping[str, Template]) -> dict[str, Any]:
     facts = "\n".join(
         f"*{escape(str(name))}:* {escape(str(value))}"
         for name, value in message.details.items()
-        if value is not None
+        if value is not None and not isinstance(value, dict | list)
     )
     text = f"{escape(message.text)}\n{facts}".strip()[:_LONGEST_TEXT]
     colour = "good" if message.resolved else _COLOURS[message.severity]

@@ -71,7 +71,7 @@ def _adaptive(message: Message) -> dict[str, Any]:
                 "facts": [
                     {"title": escape(str(name)), "value": escape(str(value))}
                     for name, value in facts.items()
-                    if value is not None
+                    if value is not None and not isinstance(value, dict | list)
                 ],
             },
         ],
