@@ -42,6 +42,7 @@ NEEDED: dict[str, Permission | None] = {
     "getModel": P.GENERAL_READ,
     "createModel": P.DEVICES_WRITE,
     "listMigInstances": P.MIG_READ,
+    "searchEverything": P.GENERAL_READ,
     "getMigInstance": P.MIG_READ,
     "listMigProfiles": P.MIG_READ,
     "getMigHistory": P.DEVICES_READ,
@@ -128,8 +129,8 @@ NEEDED: dict[str, Permission | None] = {
     "getMetrics": None,
     "listMetrics": None,
 }
-STREAMS = {"streamEvents"}
-"""Never ends; its access is proved with the events."""
+STREAMS = {"streamEvents", "getSession", "logIn", "logOut"}
+"""One never ends; the others are for those who have no credentials. Proved with both."""
 
 NOBODY = {"none": {}, "bad": {"Authorization": "Bearer gpum_nobody"}}
 

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi import Depends, FastAPI
-from starlette.middleware.gzip import GZipMiddleware
 
 from gpu_management import __version__
 from gpu_management.allocations.office import Office
@@ -14,12 +13,15 @@ from gpu_management.allocations.slice_claims import claims_of
 from gpu_management.api import actuator, errors, openapi, pages
 from gpu_management.api.limits import BodyLimit, RateLimit
 from gpu_management.api.middleware import ContextPath, Head, Observe
+from gpu_management.api.dashboard import Dashboard, Gzip, mount_dashboard
 from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Security
+from gpu_management.api.session_routes import router as session
 from gpu_management.auth.routes import requires
 from gpu_management.auth.routes import router as auth
 from gpu_management.core.cache import Cache
 from gpu_management.core.http import Runtime
+from gpu_management.auth.sessions import Sessions
 from gpu_management.costs.budget_routes import router as budgets
 from gpu_management.costs.budgets import Purse
 from gpu_management.costs.ledger_routes import router as ledger
@@ -49,6 +51,7 @@ from gpu_management.overview.routes import router as overview
 from gpu_management.overview.slices_routes import router as slices
 from gpu_management.rates.routes import router as rates
 
+from gpu_management.overview.dashboard_routes import router as first_screen
 SUMMARY = "Who holds which GPU, since when, and what it costs."
 DESCRIPTION = """
 The management plane for the GPUs of a Kubernetes cluster.
@@ -90,6 +93,7 @@ def create_app(parts: Parts) -> FastAPI:
     """Return the application; its state holds the parts that dependencies ask for."""
 
     @asynccontextmanager
+    dashboard: Dashboard | None = None
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         parts.runtime.database.close()
@@ -115,6 +119,7 @@ def create_app(parts: Parts) -> FastAPI:
         slices,
         allocations,
         costs,
+        first_screen,
         ledger,
         budgets,
         statements,
@@ -134,7 +139,8 @@ def create_app(parts: Parts) -> FastAPI:
     pages.mount_assets(app)
     errors.install(app)
     openapi.install(app)
-    app.add_middleware(GZipMiddleware, minimum_size=2048, compresslevel=1)
+    app.add_middleware(Gzip, minimum_size=2048, compresslevel=1)
+        session,
     if parts.rate_limit_per_minute:
         app.add_middleware(RateLimit, per_minute=parts.rate_limit_per_minute)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
@@ -143,6 +149,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(Head)
     return app
 
+    if parts.dashboard is not None:
+        mount_dashboard(app, parts.dashboard)
 
 def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.runtime = parts.runtime
@@ -158,6 +166,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
     app.state.insecure_note = parts.insecure_note
     app.state.node_pool_labels = parts.node_pool_labels
+    app.state.sessions = Sessions(parts.runtime.database, parts.security.authenticators)
     app.state.max_rate_per_hour = parts.max_rate_per_hour
     app.state.intake = parts.intake
     app.state.metrics_store = parts.metrics_store
@@ -169,3 +178,4 @@ def purse_of(serving: Runtime, desk: Desk) -> Purse:
     """Return what budgets know of a house."""
     tally = Tally(serving.database, desk.keeper, desk.zone)
     return Purse(tally, serving.cluster_name, desk.currency)
+    app.state.dashboard = parts.dashboard

@@ -1,6 +1,6 @@
 """The pages of the server itself: start page, API reference, problem kinds."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -13,6 +13,9 @@ from gpu_management.auth.principals import Mode
 from gpu_management.core.http import runtime
 from gpu_management.core.problems import every_kind, type_uri
 from gpu_management.overview.service import overview
+
+if TYPE_CHECKING:
+    from gpu_management.api.dashboard import Dashboard
 
 router = APIRouter(include_in_schema=False)
 _templates = Environment(
@@ -34,6 +37,15 @@ def _page(request: Request, name: str, **facts: Any) -> HTMLResponse:
 
 
 @router.get("/")
+def first(request: Request) -> Response:
+    """Show the dashboard; where it was not built, the start page, which says how to build it."""
+    dashboard: Dashboard | None = request.app.state.dashboard
+    if dashboard is None:
+        return start(request)
+    return dashboard.page(request.scope.get("root_path", ""))
+
+
+@router.get("/start")
 def start(request: Request) -> Response:
     """Show version, what to try, and the fleet in figures where everybody may see it."""
     is_open = request.app.state.security.mode is Mode.DISABLED
@@ -44,6 +56,7 @@ def start(request: Request) -> Response:
         fleet=_figures(request) if is_open else None,
         address=address,
         note=request.app.state.insecure_note,
+        is_built=request.app.state.dashboard is not None,
         security=request.app.state.security.mode.value,
     )
 

@@ -56,6 +56,12 @@ class IssuedKeys:
         self._known[keys.digest(credential)] = (holder.principal, until)
         return self._note(holder.principal, now)
 
+    def holder(self, digest: str, now: datetime) -> Principal | None:
+        """Ask the database whose key has this digest."""
+        with self._database.read() as session:
+            found = service.holder_of(session, digest, now)
+        return None if found is None else self._note(found.principal, now)
+
     def forget(self, key_id: str) -> None:
         """Drop what memory holds of this key."""
         for digest, (principal, _) in list(self._known.items()):
@@ -105,6 +111,10 @@ class MountedKeys:
     def authenticate(self, credential: str, now: datetime) -> Principal | None:
         """Answer the same as `recall`."""
         return self.recall(credential, now)
+
+    def holder(self, digest: str, now: datetime) -> Principal | None:
+        """Answer from memory; `now` changes nothing."""
+        return self._known.get(digest)
 
     def forget(self, key_id: str) -> None:
         """Do nothing: these keys are revoked by removing their file."""

@@ -36,7 +36,7 @@ def without_credential(security: Security, caller: Caller) -> Principal:
         Unauthenticated: neither the settings nor the network grant anonymous callers a role.
     """
     if security.mode is Mode.DISABLED:
-        return _here(DEVELOPMENT, caller)
+        return here(DEVELOPMENT, caller)
     networks = granted(caller.address, security.trusted_networks)
     roles = security.anonymous_roles.union(*(network.roles for network in networks))
     if not roles:
@@ -46,7 +46,7 @@ def without_credential(security: Security, caller: Caller) -> Principal:
             headers=challenge(),
         )
     team = next((network.team for network in networks if network.team), None)
-    return _here(Principal("anonymous", roles, PrincipalKind.ANONYMOUS, team=team), caller)
+    return here(Principal("anonymous", roles, PrincipalKind.ANONYMOUS, team=team), caller)
 
 
 def recalled(security: Security, credential: str, caller: Caller) -> Principal | None:
@@ -54,7 +54,7 @@ def recalled(security: Security, credential: str, caller: Caller) -> Principal |
     for authenticator in security.authenticators:
         found = authenticator.recall(credential, caller.now)
         if found is not None:
-            return _here(found, caller)
+            return here(found, caller)
     return None
 
 
@@ -69,14 +69,14 @@ def authenticated(security: Security, credential: str, caller: Caller) -> Princi
         for authenticator in security.authenticators:
             found = authenticator.authenticate(credential, caller.now)
             if found is not None:
-                return _here(found, caller)
+                return here(found, caller)
     wait_seconds = security.throttle.failed(caller.address)
     if wait_seconds is not None:
         raise TooManyRequests(
             f"too many credentials from this address were not valid; wait {wait_seconds} s",
             headers={"Retry-After": str(wait_seconds)},
         )
-    nobody = _here(Principal("unknown", frozenset(), PrincipalKind.ANONYMOUS), caller)
+    nobody = here(Principal("unknown", frozenset(), PrincipalKind.ANONYMOUS), caller)
     security.refusals.append(Refusal(nobody, "auth.refused", "credential", caller.now))
     raise Unauthenticated(
         "the credential is not valid, has expired or was revoked",
@@ -108,5 +108,6 @@ def challenge(extra: str = "") -> dict[str, str]:
     return {"WWW-Authenticate": f'Bearer realm="{REALM}"{tail}'}
 
 
-def _here(principal: Principal, caller: Caller) -> Principal:
+def here(principal: Principal, caller: Caller) -> Principal:
+    """Return `principal` with where it asks from, for the audit log."""
     return replace(principal, source_address=caller.address, request_id=caller.request_id)

@@ -1,4 +1,4 @@
-"""Tables of auth: API keys, teams, and the audit log."""
+"""Tables of auth: API keys, browser sessions, teams, and the audit log."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -37,6 +37,17 @@ class ApiKey(Base):
     rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class BrowserSession(Base):
+    """A log-in in a browser; of its token and its key only the SHA-256 is kept."""
+
+    __tablename__ = "browser_sessions"
+
+    session_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key_hash: Mapped[str] = mapped_column(String(64))
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class Team(Base):

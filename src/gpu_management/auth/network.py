@@ -40,6 +40,12 @@ def client_address(
     return None if found is None else str(found)
 
 
+def is_trusted(peer: str | None, trusted_proxies: Sequence[Network]) -> bool:
+    """Return whether the connection comes from a proxy whose headers count."""
+    nearest_hop = _address(peer)
+    return nearest_hop is not None and _within(nearest_hop, trusted_proxies)
+
+
 def granted(address: str | None, networks: Sequence[TrustedNetwork]) -> list[TrustedNetwork]:
     """Return the trusted networks that hold `address`."""
     here = _address(address)

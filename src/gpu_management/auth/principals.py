@@ -57,6 +57,9 @@ class Authenticator(Protocol):
     def authenticate(self, credential: str, now: datetime) -> Principal | None:
         """Return whose credential it is, or None; may wait for a database or a network."""
 
+    def holder(self, digest: str, now: datetime) -> Principal | None:
+        """Return whose credential has this SHA-256 and is valid now: a session stands for it."""
+
     def forget(self, key_id: str) -> None:
         """Drop what memory holds of this key: it was changed or revoked."""
 

@@ -14,11 +14,19 @@ from gpu_management.auth.identify import (
     Caller,
     admit,
     authenticated,
+    here,
     recalled,
     without_credential,
 )
 from gpu_management.auth.network import client_address
 from gpu_management.auth.principals import Mode, Principal, Security
+from gpu_management.auth.sessions import (
+    COOKIE,
+    CSRF_HEADER,
+    Sessions,
+    check_origin,
+    check_token,
+)
 from gpu_management.core.http import (
     Now,
     Paging,
@@ -42,7 +50,8 @@ async def security_of(request: Request) -> Security:
     return found
 
 
-def _caller(request: Request, security: Security) -> Caller:
+def caller_of(request: Request, security: Security) -> Caller:
+    """Return what `request` itself says about who sent it."""
     address = client_address(
         request.client.host if request.client else None,
         request.headers.getlist("x-forwarded-for"),
@@ -62,14 +71,36 @@ async def principal_of(
     piece, because every dependency costs every request 30 µs.
     """
     security = await security_of(request)
-    caller = _caller(request, security)
+    caller = caller_of(request, security)
     credential = bearer.credentials if bearer else key
-    if security.mode is Mode.DISABLED or not credential:
+    if not credential:
+        return await _of_browser(request, security, caller)
+    if security.mode is Mode.DISABLED:
         return without_credential(security, caller)
     found = recalled(security, credential, caller)
     if found is not None:
         return found
     return await anyio.to_thread.run_sync(authenticated, security, credential, caller)
+
+
+async def _of_browser(request: Request, security: Security, caller: Caller) -> Principal:
+    """Return who a browser's session is of, else the anonymous principal.
+
+    Browsers send cookies, and reach open servers, for any page that asks: what changes something
+    must come from a page of ours.
+    """
+    check_origin(request.method, request.headers.get("sec-fetch-site"))
+    token = request.cookies.get(COOKIE)
+    if security.mode is Mode.DISABLED or token is None:
+        return without_credential(security, caller)
+    sessions: Sessions = request.app.state.sessions
+    found = sessions.recall(token, caller.now)
+    if found is None:
+        found = await anyio.to_thread.run_sync(sessions.authenticate, token, caller.now)
+    if found is None:
+        return without_credential(security, caller)
+    check_token(request.method, token, request.headers.get(CSRF_HEADER))
+    return here(found, caller)
 
 
 PrincipalDep = Annotated[Principal, Depends(principal_of)]

@@ -178,7 +178,11 @@ def list_keys(session: Session, page: Page) -> Listing:
 
 def authenticate_key(session: Session, secret: str, now: datetime) -> KeyHolder | None:
     """Return whom `secret` speaks for; None when it is unknown, expired or revoked."""
-    wanted = keys.digest(secret)
+    return holder_of(session, keys.digest(secret), now)
+
+
+def holder_of(session: Session, wanted: str, now: datetime) -> KeyHolder | None:
+    """Return whom the key with the digest `wanted` speaks for; None as `authenticate_key`."""
     query = select(ApiKey).where(or_(ApiKey.key_hash == wanted, ApiKey.previous_hash == wanted))
     row = session.scalars(query).first()
     if row is None or row.revoked_at is not None:

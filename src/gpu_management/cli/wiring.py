@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from gpu_management.allocations.admission import admit_team
 from gpu_management.allocations.office import Office
 from gpu_management.allocations.placer import Placer
+from gpu_management.api import dashboard
 from gpu_management.api.app import Parts, create_app
 from gpu_management.auth import jobs as auth_jobs
 from gpu_management.auth.access import parse_role
@@ -271,4 +272,5 @@ def _parts(
             ttl_seconds=settings.cache.ttl_seconds,
             max_size=settings.cache.max_size,
         ),
+        dashboard=dashboard.built(),
     )

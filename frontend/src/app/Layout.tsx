@@ -1,0 +1,205 @@
+import {
+  ActionIcon,
+  AppShell,
+  Badge,
+  Burger,
+  Button,
+  Group,
+  Menu,
+  NavLink,
+  ScrollArea,
+  Text,
+  Tooltip,
+} from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { lazy, Suspense, useEffect, useMemo } from "react";
+import { useTranslation } from "react-i18next";
+import { appRoot } from "../lib/root";
+import { useLiveState } from "../lib/useLive";
+import { Icon } from "../ui/Icon";
+import { useSession } from "../ui/session";
+import { Toasts } from "../ui/toast";
+import { menuFor } from "./features";
+import { LanguageChoice, SchemeChoice } from "./Preferences";
+import { useLogout } from "./useLogout";
+import { useShortcuts } from "./useShortcuts";
+
+const Palette = lazy(() => import("./Palette"));
+const Help = lazy(() => import("./Help"));
+
+/** The shell around every page: navigation, search, language, theme, session. */
+export function Layout() {
+  const { t } = useTranslation("app");
+  const [isMenuOpen, menu] = useDisclosure(false);
+  const [isPaletteOpen, palette] = useDisclosure(false);
+  const [isHelpOpen, help] = useDisclosure(false);
+  const path = useRouterState({ select: (state) => state.location.pathname });
+  useShortcuts({ onSearch: palette.open, onHelp: help.open });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the menu closes when the page changes
+  useEffect(() => menu.close(), [path]);
+  return (
+    <AppShell
+      header={{ height: 52 }}
+      navbar={{ width: 232, breakpoint: "md", collapsed: { mobile: !isMenuOpen } }}
+    >
+      <a className="skip" href="#content">
+        {t("shell.skip")}
+      </a>
+      <AppShell.Header>
+        <Group h="100%" px="sm" justify="space-between" wrap="nowrap" gap="xs">
+          <Group gap="xs" wrap="nowrap">
+            <Burger
+              opened={isMenuOpen}
+              onClick={menu.toggle}
+              hiddenFrom="md"
+              size="sm"
+              aria-label={t("shell.menu")}
+            />
+            <Link to="/" className="brand">
+              <img src={`${appRoot}/ui/logo.svg`} alt="" width={26} height={26} />
+              <span>k8s-gpu-management</span>
+            </Link>
+            <Live />
+          </Group>
+          <Group gap="xs" wrap="nowrap">
+            <Button
+              variant="default"
+              onClick={palette.open}
+              leftSection={<Icon name="search" size={16} />}
+              rightSection={<kbd>/</kbd>}
+              visibleFrom="sm"
+            >
+              {t("shell.search")}
+            </Button>
+            <ActionIcon
+              variant="default"
+              size="lg"
+              hiddenFrom="sm"
+              aria-label={t("shell.search")}
+              onClick={palette.open}
+            >
+              <Icon name="search" />
+            </ActionIcon>
+            <Group gap="xs" wrap="nowrap" visibleFrom="sm">
+              <LanguageChoice />
+            </Group>
+            <SchemeChoice />
+            <Account onHelp={help.open} />
+          </Group>
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="xs" aria-label={t("shell.navigation")}>
+        <Navigation path={path} />
+        <Group hiddenFrom="sm" py="xs">
+          <LanguageChoice />
+        </Group>
+      </AppShell.Navbar>
+      <AppShell.Main id="content">
+        <Outlet />
+      </AppShell.Main>
+      <Toasts />
+      <Suspense>
+        {isPaletteOpen && <Palette onClose={palette.close} />}
+        {isHelpOpen && <Help onClose={help.close} />}
+      </Suspense>
+    </AppShell>
+  );
+}
+
+function Navigation({ path }: { path: string }) {
+  const { t } = useTranslation("app");
+  const { permissions } = useSession();
+  const groups = useMemo(() => menuFor(permissions), [permissions]);
+  return (
+    <AppShell.Section grow component={ScrollArea}>
+      {groups.map((group) => (
+        <div key={group.section}>
+          <Text size="xs" c="dimmed" fw={600} px="sm" pt="sm" pb={2}>
+            {t(`shell.section.${group.section}`)}
+          </Text>
+          {group.lines.map((line) => (
+            <NavLink
+              key={line.path}
+              component={Link}
+              to={line.path as never}
+              label={t(`${line.feature}:menu.${line.label}`)}
+              leftSection={<Icon name={line.icon} />}
+              active={isWithin(path, line.path)}
+              aria-current={isWithin(path, line.path) ? "page" : undefined}
+            />
+          ))}
+        </div>
+      ))}
+    </AppShell.Section>
+  );
+}
+
+function isWithin(path: string, entry: string): boolean {
+  const here = path.slice(appRoot.length) || "/";
+  return entry === "/" ? here === "/" : here === entry || here.startsWith(`${entry}/`);
+}
+
+/** Whether what is shown follows what happens. */
+function Live() {
+  const { t } = useTranslation("app");
+  const state = useLiveState();
+  if (state === "idle") return null;
+  const color = { live: "teal", connecting: "gray", lost: "orange" }[state];
+  return (
+    <Tooltip label={t(`live.${state}Hint`)} multiline maw={260}>
+      <Badge
+        color={color}
+        variant="light"
+        tt="none"
+        role="status"
+        visibleFrom="xs"
+        className="state-badge"
+        leftSection={<Icon name={state === "live" ? "check" : "refresh"} size={12} />}
+      >
+        {t(`live.${state}`)}
+      </Badge>
+    </Tooltip>
+  );
+}
+
+function Account({ onHelp }: { onHelp: () => void }) {
+  const { t } = useTranslation("app");
+  const session = useSession();
+  const logout = useLogout();
+  return (
+    <Menu position="bottom-end" width={240}>
+      <Menu.Target>
+        <ActionIcon variant="default" size="lg" aria-label={t("shell.account")}>
+          <Icon name="team" />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          {session.needsLogin ? session.name : t("shell.open")}
+          <br />
+          {session.roles.join(", ")}
+          {session.team ? ` · ${session.team}` : ""}
+        </Menu.Label>
+        <Menu.Item leftSection={<Icon name="help" size={16} />} onClick={onHelp}>
+          {t("shell.help")}
+        </Menu.Item>
+        <Menu.Item
+          leftSection={<Icon name="link" size={16} />}
+          component="a"
+          href={`${appRoot}/docs`}
+        >
+          {t("shell.api")}
+        </Menu.Item>
+        {session.needsLogin && (
+          <Menu.Item leftSection={<Icon name="logout" size={16} />} onClick={logout}>
+            {t("shell.logout")}
+          </Menu.Item>
+        )}
+        <Menu.Label>
+          {session.clusterName} · {session.version}
+        </Menu.Label>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

@@ -1,0 +1,40 @@
+"""HTTP for the dashboard: its first screen in one answer, and the search over everything."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from gpu_management.auth.access import Permission, roles_of
+from gpu_management.auth.principals import Principal
+from gpu_management.auth.routes import requires
+from gpu_management.core.http import ReadSession, WireRoute, page_of, problems
+from gpu_management.core.paging import Listing
+from gpu_management.overview import dashboard_schemas as schemas
+from gpu_management.overview.search import search
+
+router = APIRouter(prefix="/api/v1/gpu", tags=["overview"], route_class=WireRoute)
+
+General = Annotated[Principal, Depends(requires(Permission.GENERAL_READ))]
+
+
+@router.get(
+    "/search",
+    operation_id="searchEverything",
+    response_model=list[schemas.SearchHit],
+    responses=problems(),
+    summary="Find by a part of the name",
+)
+def search_everything(
+    principal: General,
+    session: ReadSession,
+    request: Request,
+    response: Response,
+    q: Annotated[str, Query(min_length=1, max_length=100, description="A part of a name.")],
+    limit: Annotated[int, Query(ge=1, le=100, description="Hits of each kind at most.")] = 10,
+) -> Any:
+    """Return nodes, GPUs, teams and allocations whose name has the text, nearest names first."""
+    readable = request.app.state.security.devices_readable
+    listers = roles_of(Permission.DEVICES_LIST, devices_readable=readable)
+    sees_devices = bool(principal.roles & listers)
+    hits = search(session, q, principal=principal, sees_devices=sees_devices, limit=limit)
+    return page_of(request, response, Listing(hits, len(hits), None))
