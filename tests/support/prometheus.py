@@ -56,7 +56,7 @@ def prometheus(folder: Path, exposition: str) -> Iterator[httpx2.Client]:
 
 
 @contextmanager
-def scraping(folder: Path, config: Mapping[str, object]) -> Iterator[httpx2.Client]:
+def scraping(folder: Path, config: Mapping[str, object], *options: str) -> Iterator[httpx2.Client]:
     """Run an empty Prometheus with a configuration; paths in it are seen from `folder`."""
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(dict(config), sort_keys=False))
@@ -66,6 +66,7 @@ def scraping(folder: Path, config: Mapping[str, object]) -> Iterator[httpx2.Clie
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        *options,
     ]
     with _running(command, folder, port, "/-/ready") as client:
         yield client
