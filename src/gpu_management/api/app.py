@@ -11,17 +11,17 @@ from gpu_management.allocations.office import Office
 from gpu_management.allocations.routes import router as allocations
 from gpu_management.allocations.slice_claims import claims_of
 from gpu_management.api import actuator, errors, openapi, pages
+from gpu_management.api.dashboard import Dashboard, Gzip, mount_dashboard
 from gpu_management.api.limits import BodyLimit, RateLimit
 from gpu_management.api.middleware import ContextPath, Head, Observe
-from gpu_management.api.dashboard import Dashboard, Gzip, mount_dashboard
+from gpu_management.api.session_routes import router as session
 from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Security
-from gpu_management.api.session_routes import router as session
 from gpu_management.auth.routes import requires
 from gpu_management.auth.routes import router as auth
+from gpu_management.auth.sessions import Sessions
 from gpu_management.core.cache import Cache
 from gpu_management.core.http import Runtime
-from gpu_management.auth.sessions import Sessions
 from gpu_management.costs.budget_routes import router as budgets
 from gpu_management.costs.budgets import Purse
 from gpu_management.costs.ledger_routes import router as ledger
@@ -47,11 +47,11 @@ from gpu_management.notifications.routes import router as notifications
 from gpu_management.notifications.terms import Terms
 from gpu_management.optimization.routes import router as optimization
 from gpu_management.overview.board import Board
+from gpu_management.overview.dashboard_routes import router as first_screen
 from gpu_management.overview.routes import router as overview
 from gpu_management.overview.slices_routes import router as slices
 from gpu_management.rates.routes import router as rates
 
-from gpu_management.overview.dashboard_routes import router as first_screen
 SUMMARY = "Who holds which GPU, since when, and what it costs."
 DESCRIPTION = """
 The management plane for the GPUs of a Kubernetes cluster.
@@ -87,13 +87,13 @@ class Parts:
     cache: Cache = field(default_factory=Cache)
     mig_method: Method = Method.LEDGER
     notification_terms: Terms = field(default_factory=Terms)
+    dashboard: Dashboard | None = None
 
 
 def create_app(parts: Parts) -> FastAPI:
     """Return the application; its state holds the parts that dependencies ask for."""
 
     @asynccontextmanager
-    dashboard: Dashboard | None = None
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         parts.runtime.database.close()
@@ -112,6 +112,7 @@ def create_app(parts: Parts) -> FastAPI:
     _fill_state(app, parts)
     for router in (
         overview,
+        first_screen,
         devices,
         mig,
         mig_plans,
@@ -119,7 +120,6 @@ def create_app(parts: Parts) -> FastAPI:
         slices,
         allocations,
         costs,
-        first_screen,
         ledger,
         budgets,
         statements,
@@ -129,6 +129,7 @@ def create_app(parts: Parts) -> FastAPI:
         events,
         notifications,
         auth,
+        session,
     ):
         app.include_router(router)
     app.include_router(opencost)
@@ -137,10 +138,11 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(actuator.metrics_router, dependencies=closed)
     app.include_router(pages.router)
     pages.mount_assets(app)
+    if parts.dashboard is not None:
+        mount_dashboard(app, parts.dashboard)
     errors.install(app)
     openapi.install(app)
     app.add_middleware(Gzip, minimum_size=2048, compresslevel=1)
-        session,
     if parts.rate_limit_per_minute:
         app.add_middleware(RateLimit, per_minute=parts.rate_limit_per_minute)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
@@ -149,12 +151,11 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_middleware(Head)
     return app
 
-    if parts.dashboard is not None:
-        mount_dashboard(app, parts.dashboard)
 
 def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.runtime = parts.runtime
     app.state.security = parts.security
+    app.state.sessions = Sessions(parts.runtime.database, parts.security.authenticators)
     app.state.office = parts.office
     app.state.desk = parts.desk
     app.state.purse = parts.purse or purse_of(parts.runtime, parts.desk)
@@ -164,9 +165,9 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.notification_terms = parts.notification_terms
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
+    app.state.dashboard = parts.dashboard
     app.state.insecure_note = parts.insecure_note
     app.state.node_pool_labels = parts.node_pool_labels
-    app.state.sessions = Sessions(parts.runtime.database, parts.security.authenticators)
     app.state.max_rate_per_hour = parts.max_rate_per_hour
     app.state.intake = parts.intake
     app.state.metrics_store = parts.metrics_store
@@ -178,4 +179,3 @@ def purse_of(serving: Runtime, desk: Desk) -> Purse:
     """Return what budgets know of a house."""
     tally = Tally(serving.database, desk.keeper, desk.zone)
     return Purse(tally, serving.cluster_name, desk.currency)
-    app.state.dashboard = parts.dashboard

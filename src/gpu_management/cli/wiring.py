@@ -265,6 +265,7 @@ def _parts(
         max_rate_per_hour=settings.billing.max_rate_per_hour,
         mig_method=method_of(settings),
         notification_terms=wiring_notifications.terms_of(settings),
+        dashboard=dashboard.built(),
         intake=wiring_metrics.intake_of(settings.metrics),
         metrics_store=wiring_metrics.store_of(settings.metrics),
         cache=Cache(
@@ -272,5 +273,4 @@ def _parts(
             ttl_seconds=settings.cache.ttl_seconds,
             max_size=settings.cache.max_size,
         ),
-        dashboard=dashboard.built(),
     )
