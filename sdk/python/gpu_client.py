@@ -16,6 +16,7 @@ from uuid import uuid4
 from gpu_client_http import GpuApiError, GpuNotAvailable, GpuUnreachable, Json
 from gpu_client_money import Money
 from gpu_client_notifications import Notifications
+from gpu_client_resources import Resources
 
 __all__ = ["GPUManagementClient", "GpuApiError", "GpuNotAvailable", "GpuUnreachable"]
 
@@ -26,7 +27,7 @@ _GPU = "/api/v1/gpu"
 _ADMIN = "/api/v1/admin"
 
 
-class GPUManagementClient(Notifications, Money):
+class GPUManagementClient(Notifications, Money, Resources):
     """Every operation of the API; `GPUManagementClient(base_url, api_key=None)`."""
 
     # The guide's five methods

@@ -20,6 +20,10 @@ from tests.support.principals import ADMIN
 
 P = Permission
 NEEDED: dict[str, Permission | None] = {
+    "listNodeResources": P.GENERAL_READ,
+    "listPodResources": P.GENERAL_READ,
+    "listNamespaceResources": P.GENERAL_READ,
+    "getResourceSummary": P.GENERAL_READ,
     "getOverview": P.OVERVIEW_READ,
     "getStatistics": P.GENERAL_READ,
     "listDevices": P.DEVICES_LIST,

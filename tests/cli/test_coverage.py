@@ -12,6 +12,10 @@ BY_MACHINES = {"ingestMetrics", "receiveAlertmanager"}
 BY_BROWSERS = {"getSession", "logIn", "logOut", "searchEverything"}
 """What only the dashboard asks."""
 COMMANDS = {
+    "listNodeResources": "resources nodes",
+    "listPodResources": "resources pods",
+    "listNamespaceResources": "resources namespaces",
+    "getResourceSummary": "resources summary",
     "listNotificationChannels": "notifications list",
     "createNotificationChannel": "notifications add",
     "getNotificationChannel": "notifications get",

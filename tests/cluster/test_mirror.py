@@ -130,6 +130,30 @@ def test_an_object_that_cannot_be_understood_makes_the_copy_stale_not_silent(
     cluster.go_away()
 
 
+def test_what_is_noted_of_an_object_is_there_though_the_object_is_left_out():
+    cluster = MemoryCluster()
+    cluster.put(Kind.NODE, node("n1"))
+    copy = Mirror(
+        cluster,
+        [Kind.NODE],
+        clock=Hands(),
+        trim={Kind.NODE: lambda _thing: None},
+        note={Kind.NODE: lambda thing: str(thing["metadata"]["name"])},
+    )
+    copy.start()
+    assert copy.wait_synced(10)
+    assert copy.objects(Kind.NODE) == []
+    assert copy.notes(Kind.NODE, str) == ["n1"]
+    before = copy.edition(Kind.NODE)
+    cluster.put(Kind.NODE, node("n2"))
+    until(lambda: sorted(copy.notes(Kind.NODE, str)) == ["n1", "n2"])
+    cluster.drop(Kind.NODE, "n1")
+    until(lambda: copy.notes(Kind.NODE, str) == ["n2"])
+    assert copy.edition(Kind.NODE) == before  # nobody who reads objects has news
+    copy.stop()
+    cluster.go_away()
+
+
 def test_objects_may_be_trimmed_or_left_out(cluster: MemoryCluster):
     def slim(thing: object) -> object:
         metadata = thing["metadata"]  # type: ignore[index]

@@ -8,7 +8,13 @@ from gpu_management.cluster.claims import Pin, pinned_claim
 from gpu_management.cluster.crd import FINALIZER, event_about, finalizer_patch, read_object
 from gpu_management.cluster.live import LiveCluster
 from gpu_management.cluster.pods import ALLOCATION_GATE
-from gpu_management.cluster.protocol import ClusterForbids, Kind, ObjectGone, ObjectRefused
+from gpu_management.cluster.protocol import (
+    ClusterForbids,
+    Kind,
+    KindUnknown,
+    ObjectGone,
+    ObjectRefused,
+)
 from gpu_management.core.clock import utc_now
 from tests.cluster.test_crd import allocation
 from tests.controlplane.admin import Admin, until
@@ -107,6 +113,9 @@ def test_the_controller_may_do_all_that_it_does(controller: LiveCluster, install
         finalizer_patch(read_object(told), is_kept=False),
         namespace="ml",
     )
+    for measured in (Kind.NODE_USE, Kind.POD_USE):
+        with pytest.raises(KindUnknown):  # allowed; there is no metrics server here
+            controller.list(measured)
     for made_kind in (Kind.NODE, Kind.SLICE, Kind.ALLOCATION):
         assert installed.delete(make[made_kind]).status_code == 200
 

@@ -169,3 +169,9 @@ def test_who_takes_an_allocated_card_is_told_to_its_holder(yard: Yard):
     yard.enforcer.check_all(yard.house.now)
     yard.enforce()
     assert yard.conditions(made)["Enforced"][0] == "True"
+
+
+def test_what_a_profile_has_is_charged_to_its_owner(yard: Yard):
+    yard.cluster.put(Kind.POD, pod("p", node_name="n1", limits={"nvidia.com/gpu": "1"}))
+    yard.observe(payers={"ml": "kim@company.com"})
+    assert observed(yard).user_id == "kim@company.com"

@@ -9,7 +9,9 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gpu_management.cluster.models import ClusterLink
 from gpu_management.core.cache import READS, Cache
+from gpu_management.core.clock import wire_time
 from gpu_management.core.problems import Problem
 from gpu_management.devices.models import DeviceState
 from gpu_management.overview import schemas, service
@@ -118,3 +120,24 @@ def test_an_unchanged_overview_is_made_once_a_second(house: House) -> None:
     house.clock.forward(seconds=20)
     assert kept(board, house, with_nodes=True)["dailyCost"] > cost
     assert misses() - before == 3  # what is sent only
+
+
+def test_a_cluster_that_cannot_be_read_is_told_though_nothing_changed(house: House) -> None:
+    house.node()
+    with house.client() as caller:
+        before = caller.get(OVERVIEW).json()
+        assert (before["clusterSeenAt"], before["clusterStaleSince"]) == (None, None)
+        seen_at = house.now
+        with house.database.write() as session:
+            session.add(
+                ClusterLink(
+                    cluster_name=CLUSTER,
+                    enforcement="dra",
+                    synced_at=seen_at,
+                    stale_since=seen_at,
+                    notes={},
+                )
+            )
+        house.clock.forward(seconds=1)
+        after = caller.get(OVERVIEW).json()
+        assert after["clusterSeenAt"] == after["clusterStaleSince"] == wire_time(seen_at)

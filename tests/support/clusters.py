@@ -1,7 +1,8 @@
 """A house with a cluster in memory beside it, and the controller's work on both, step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from gpu_management.allocations.binding import Patience
@@ -97,14 +98,16 @@ class Yard:
         self.house.clock.forward(seconds=after_seconds)
         return self.enforcer.run(self.house.now)
 
-    def observe(self) -> set[str]:
-        """Let the ledger follow what pods use without us."""
+    def observe(self, payers: Mapping[str, str] = MappingProxyType({})) -> set[str]:
+        """Let the ledger follow what pods use without us; `payers` pay for namespaces."""
         used = read_usage(
             [read_pod(thing) for thing in self.mirror.objects(Kind.POD)],
             [read_claim(thing) for thing in self.mirror.objects(Kind.CLAIM)],
             [d for pool in read_pools(self.mirror.objects(Kind.SLICE)) for d in pool.devices],
         )
-        return observed.follow(self.house.database, CLUSTER, used, now=self.house.now)
+        return observed.follow(
+            self.house.database, CLUSTER, used, payers=payers, now=self.house.now
+        )
 
     def bind(self, *, after_seconds: float = 0) -> int:
         """Let allocations follow their pods, some time later."""

@@ -48,6 +48,8 @@ class Seen:
     team: str | None
     owner_kind: str | None
     message: str
+    user: str | None = None
+    """Who pays for it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def _allocation(
         gpu_count=len(parts),
         cpu_milli=0,
         memory_mib=0,
+        user_id=seen.user,
         team_id=seen.team or teams.team_of_namespace(session, seen.namespace),
         model_preference=[],
         model_ids=[],

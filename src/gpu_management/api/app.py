@@ -51,6 +51,7 @@ from gpu_management.overview.dashboard_routes import router as first_screen
 from gpu_management.overview.routes import router as overview
 from gpu_management.overview.slices_routes import router as slices
 from gpu_management.rates.routes import router as rates
+from gpu_management.resources.routes import router as resources
 
 SUMMARY = "Who holds which GPU, since when, and what it costs."
 DESCRIPTION = """
@@ -126,6 +127,7 @@ def create_app(parts: Parts) -> FastAPI:
         metrics,
         optimization,
         rates,
+        resources,
         events,
         notifications,
         auth,

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "simulate": ("local", "Play on a fleet that is not there."),
     "metrics": ("metrics", "What GPUs do, now and over time."),
     "notifications": ("notifications", "Who is told what, and whether it arrived."),
+    "resources": ("resources", "CPU and memory: by node, pod, namespace; what is wasted."),
     "optimize": ("optimize", "Find GPU time that nobody uses."),
     "version": ("local", "Show the version of this program."),
 }

@@ -93,22 +93,30 @@ def event_about(
 ) -> Json:
     """Return an Event about an object; the same news has the same name, so it is told once."""
     spec = Kind.ALLOCATION.value
-    digest = sha256(f"{thing.uid} {reason} {message}".encode()).hexdigest()[:16]
+    about = {
+        "apiVersion": f"{spec.group}/{spec.version}",
+        "kind": spec.kind,
+        "namespace": thing.namespace,
+        "name": thing.name,
+        "uid": thing.uid,
+    }
+    return event_of(about, reason, message, is_warning=is_warning, now=now)
+
+
+def event_of(
+    about: Mapping[str, str], reason: str, message: str, *, is_warning: bool, now: datetime
+) -> Json:
+    """Return an Event about whatever `about` refers to."""
+    digest = sha256(f"{about['uid']} {reason} {message}".encode()).hexdigest()[:16]
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{thing.name[:_LONGEST_NAME]}.{digest}",
-            "namespace": thing.namespace,
+            "name": f"{about['name'][:_LONGEST_NAME]}.{digest}",
+            "namespace": about["namespace"],
         },
-        "involvedObject": {
-            "apiVersion": f"{spec.group}/{spec.version}",
-            "kind": spec.kind,
-            "namespace": thing.namespace,
-            "name": thing.name,
-            "uid": thing.uid,
-        },
+        "involvedObject": dict(about),
         "type": "Warning" if is_warning else "Normal",
         "reason": reason,
         "message": message[:1000],

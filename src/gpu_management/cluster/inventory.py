@@ -101,7 +101,7 @@ def _node(thing: Json, pools: Sequence[Pool]) -> FoundNode | None:
     return FoundNode(
         name=metadata["name"],
         source=source,
-        is_ready=_is_ready(status),
+        is_ready=is_ready(status),
         is_schedulable=not spec.get("unschedulable", False),
         labels=labels,
         taints=spec.get("taints") or (),
@@ -224,7 +224,7 @@ def fault_of(taints: Iterable[DeviceTaint]) -> str | None:
     return None
 
 
-def _is_ready(status: Mapping[str, Any]) -> bool:
+def is_ready(status: Mapping[str, Any]) -> bool:
     """Say whether the kubelet reports Ready; a node without conditions is new, not broken."""
     told = [c for c in status.get("conditions") or () if c.get("type") == "Ready"]
     return all(condition.get("status") == "True" for condition in told)

@@ -90,7 +90,7 @@ class LiveCluster:
         with _translated(f"list {kind.value.plural}"):
             pages = self._client.list(self._kinds[kind], chunk_size=PAGE, **_everywhere(kind))
             objects = [*pages]
-            return Listed(objects, str(pages.resourceVersion))
+            return Listed(objects, _version(pages))
 
     def watch(self, kind: Kind, since: str) -> Iterator[Change]:
         """Yield changes; a connection that the server closed is opened again where it ended."""
@@ -183,6 +183,16 @@ def _resource(kind: Kind) -> Any:
     parent = GenericNamespacedResource if spec.is_namespaced else GenericGlobalResource
     where = ResourceDef(spec.group, spec.version, spec.kind)
     return type(spec.kind, (parent,), {"_api_info": ApiInfo(where, spec.plural, _VERBS)})
+
+
+def _version(pages: Any) -> str:
+    """Return what a watch goes on from; measurements have no versions and cannot be watched."""
+    from lightkube.core.exceptions import NotReadyError
+
+    try:
+        return str(pages.resourceVersion)
+    except NotReadyError:
+        return ""
 
 
 def _status(kind: Kind) -> Any:

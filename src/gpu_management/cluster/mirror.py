@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event, Lock, Thread
+from typing import TypeVar
 
 from gpu_management.cluster.protocol import (
     Cluster,
@@ -32,6 +33,7 @@ UNKNOWN_KIND_SECONDS = 60.0
 
 _PROBE = "answers"
 _Name = tuple[str, str]
+_Note = TypeVar("_Note")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,14 @@ class Mirror:
         *,
         clock: Clock,
         trim: Mapping[Kind, Callable[[Json], Json | None]] | None = None,
+        note: Mapping[Kind, Callable[[Json], object]] | None = None,
         probe_seconds: float = 5.0,
     ) -> None:
-        """Prepare; nothing is read before `start`. `trim` cuts objects down, or drops them."""
+        """Prepare; nothing is read before `start`.
+
+        `trim` cuts objects down, or drops them. `note` makes a small value of each object, also of
+        those that are dropped; None makes none.
+        """
         self.changed = Event()
         """Set when anything changed; whoever acts on it clears it first."""
         self._cluster = cluster
@@ -65,7 +72,9 @@ class Mirror:
         self._lock = Lock()
         self._troubles: dict[str, tuple[datetime, str]] = {}
         self._probe_seconds = probe_seconds
-        self._stores = {kind: _Store(kind, (trim or {}).get(kind)) for kind in kinds}
+        self._stores = {
+            kind: _Store(kind, (trim or {}).get(kind), (note or {}).get(kind)) for kind in kinds
+        }
 
     def start(self) -> None:
         """Begin to follow; returns at once."""
@@ -86,6 +95,12 @@ class Mirror:
         """Return one object as last seen, or None."""
         with self._lock:
             return self._stores[kind].things.get((namespace, name))
+
+    def notes(self, kind: Kind, form: type[_Note]) -> Sequence[_Note]:
+        """Return what was noted of the objects of a kind."""
+        with self._lock:
+            noted = [*self._stores[kind].notes.values()]
+        return [one for one in noted if isinstance(one, form)]
 
     def health(self) -> Health:
         """Say whether the copy is complete and true."""
@@ -190,30 +205,40 @@ class Mirror:
 class _Store:
     """The objects of one kind."""
 
-    def __init__(self, kind: Kind, trim: Callable[[Json], Json | None] | None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        trim: Callable[[Json], Json | None] | None,
+        note: Callable[[Json], object] | None,
+    ) -> None:
         self.kind = kind
         self.trim = trim
+        self.note = note
         self.things: dict[_Name, Json] = {}
+        self.notes: dict[_Name, object] = {}
         self.version: str | None = None
         self.must_list = True
         self.edition = 0
 
     def replace(self, things: Iterable[Json], version: str) -> None:
-        told = ((_name(thing), self._trimmed(thing)) for thing in things)
-        self.things = {name: kept for name, kept in told if kept is not None}
+        told = [(_name(thing), self._trimmed(thing), self._noted(thing)) for thing in things]
+        self.things = {name: kept for name, kept, _noted in told if kept is not None}
+        self.notes = {name: noted for name, _kept, noted in told if noted is not None}
         self.version = version
         self.must_list = False
         self.edition += 1
 
     def apply(self, thing: Json, *, is_gone: bool) -> None:
         name, kept = _name(thing), None if is_gone else self._trimmed(thing)
+        noted = None if is_gone else self._noted(thing)
         if self.things.get(name) != kept:
             self.edition += 1
-            if kept is None:
-                self.things.pop(name, None)
-            else:
-                self.things[name] = kept
+        _put(self.things, name, kept)
+        _put(self.notes, name, noted)
         self.version = str(thing["metadata"]["resourceVersion"])
+
+    def _noted(self, thing: Json) -> object:
+        return None if self.note is None else self.note(thing)
 
     def _trimmed(self, thing: Json) -> Json | None:
         return thing if self.trim is None else self.trim(thing)
@@ -222,3 +247,10 @@ class _Store:
 def _name(thing: Json) -> _Name:
     metadata = thing["metadata"]
     return metadata.get("namespace", ""), metadata["name"]
+
+
+def _put(store: dict[_Name, _Note], name: _Name, value: _Note | None) -> None:
+    if value is None:
+        store.pop(name, None)
+    else:
+        store[name] = value

@@ -1,7 +1,7 @@
 """Pods as far as GPUs are concerned: what they ask for, which claims they use, whose they are."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,10 @@ from gpu_management.cluster.quantities import parse_quantity
 ALLOCATION_ANNOTATION = "gpu.company.com/allocation-id"
 ALLOCATION_GATE = "gpu.company.com/allocation"
 """Scheduling gate of a pod that waits until it is pinned to the node of its allocation."""
+MEMORY_ANNOTATION = "gpu.company.com/required-memory-gb"
+"""What a pod that gets its allocation by itself needs of each GPU."""
+ANNOTATIONS = (ALLOCATION_ANNOTATION, MEMORY_ANNOTATION)
+"""What is read of a pod's annotations."""
 GPU_PREFIX = "nvidia.com/"
 
 
@@ -34,6 +38,8 @@ class PodFacts:
     started_at: datetime | None
     gates: tuple[str, ...] = ()
     """What must go before the scheduler looks at it."""
+    required_memory_gb: int | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -55,12 +61,14 @@ def read_pod(thing: Json) -> PodFacts:
         is_over=status.get("phase") in {"Succeeded", "Failed"},
         allocation_id=(metadata.get("annotations") or {}).get(ALLOCATION_ANNOTATION),
         claim_names=_claim_names(spec, status),
-        gpu_resources=_gpu_resources(spec),
+        gpu_resources=gpu_resources_of(spec),
         owner_kind=owner.get("kind"),
         owner_name=owner.get("name"),
         labels=metadata.get("labels") or {},
         started_at=_moment(status.get("startTime") or metadata.get("creationTimestamp")),
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
+        required_memory_gb=_memory_gb((metadata.get("annotations") or {}).get(MEMORY_ANNOTATION)),
+        node_selector=spec.get("nodeSelector") or {},
     )
 
 
@@ -72,7 +80,7 @@ def _claim_names(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[st
     return tuple(sorted({name for name in [*named, *made, extended] if name}))
 
 
-def _gpu_resources(spec: Mapping[str, Any]) -> dict[str, int]:
+def gpu_resources_of(spec: Mapping[str, Any]) -> dict[str, int]:
     """Return what a pod holds of each GPU resource: its containers', or its greediest start."""
     running = [_limits(container) for container in spec.get("containers") or ()]
     beside = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
@@ -95,6 +103,10 @@ def _limits(container: Mapping[str, Any]) -> dict[str, int]:
         for name, amount in wanted.items()
         if name.startswith(GPU_PREFIX) and parse_quantity(amount) > 0
     }
+
+
+def _memory_gb(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
 
 
 def _moment(text: str | None) -> datetime | None:

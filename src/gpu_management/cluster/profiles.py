@@ -25,6 +25,10 @@ class ProfileFacts:
     owner: str | None
     gpu_limit_milli: int | None
     """Thousandths of GPUs; None where there is no quota."""
+    allocates: bool = False
+    """Pods that wait for an allocation get one."""
+    tracks_cost: bool = False
+    """What its pods have is charged to the owner."""
 
 
 def read_profiles(things: Iterable[Json]) -> list[ProfileFacts]:
@@ -40,7 +44,13 @@ def _read(thing: Json) -> ProfileFacts | None:
         return None
     hard = (spec.get("resourceQuotaSpec") or {}).get("hard") or {}
     limit = next((milli_of(hard[name]) for name in _QUOTAS if name in hard), None)
-    return ProfileFacts(thing["metadata"]["name"], (spec.get("owner") or {}).get("name"), limit)
+    return ProfileFacts(
+        namespace=thing["metadata"]["name"],
+        owner=(spec.get("owner") or {}).get("name"),
+        gpu_limit_milli=limit,
+        allocates=bool(told.get("autoAllocation")),
+        tracks_cost=bool(told.get("costTracking")),
+    )
 
 
 def _is_ours(plugin: Mapping[str, Any]) -> bool:

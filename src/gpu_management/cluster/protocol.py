@@ -40,6 +40,8 @@ class Kind(Enum):
     PROFILE = KindSpec("kubeflow.org", "v1", "Profile", "profiles", is_namespaced=False)
     EVENT = KindSpec("", "v1", "Event", "events", is_namespaced=True)
     CONFIG_MAP = KindSpec("", "v1", "ConfigMap", "configmaps", is_namespaced=True)
+    NODE_USE = KindSpec("metrics.k8s.io", "v1beta1", "NodeMetrics", "nodes", is_namespaced=False)
+    POD_USE = KindSpec("metrics.k8s.io", "v1beta1", "PodMetrics", "pods", is_namespaced=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Form: k8s.io/apimachinery `resource.Quantity` (decimal, binary and exponent suff
 import math
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 MIB = 2**20
 
@@ -20,6 +21,7 @@ _FACTORS = {
 }
 
 
+@lru_cache(maxsize=4096)  # a cluster writes the same few again and again
 def parse_quantity(text: str | int | float) -> Decimal:
     """Return the value of a quantity.
 

@@ -5,7 +5,7 @@ A node's heartbeat and its list of images, or who managed which field, concern n
 
 from typing import Any, Final
 
-from gpu_management.cluster.pods import ALLOCATION_ANNOTATION, read_pod
+from gpu_management.cluster.pods import ANNOTATIONS, read_pod
 from gpu_management.cluster.protocol import Json, Kind
 
 _METADATA = (
@@ -66,13 +66,15 @@ def trim_pod(thing: Json) -> Json | None:
         return None
     metadata = _metadata(thing)
     told = metadata.pop("annotations", None) or {}
-    if ALLOCATION_ANNOTATION in told:
-        metadata["annotations"] = {ALLOCATION_ANNOTATION: told[ALLOCATION_ANNOTATION]}
+    kept = {name: told[name] for name in ANNOTATIONS if name in told}
+    if kept:
+        metadata["annotations"] = kept
     spec, status = thing.get("spec") or {}, thing.get("status") or {}
     return {
         "metadata": metadata,
         "spec": {
             "nodeName": spec.get("nodeName"),
+            "nodeSelector": spec.get("nodeSelector"),
             "resourceClaims": spec.get("resourceClaims"),
             "schedulingGates": spec.get("schedulingGates"),
             "containers": _resources(spec.get("containers")),

@@ -15,6 +15,7 @@ from gpu_management.cluster.crd import trim_object
 from gpu_management.cluster.inventory import FoundNode, read_inventory
 from gpu_management.cluster.mirror import Health, Mirror
 from gpu_management.cluster.models import ClusterLink
+from gpu_management.cluster.needs import read_needs
 from gpu_management.cluster.pods import read_pod
 from gpu_management.cluster.protocol import Cluster, Kind
 from gpu_management.cluster.slices import SliceDevice, read_pools
@@ -29,6 +30,8 @@ from gpu_management.controller.pinning import Pinner
 from gpu_management.controller.profiles import Profiles
 from gpu_management.controller.repartition import Repartitioner
 from gpu_management.controller.repartition_hands import ClusterHands
+from gpu_management.controller.resources import ResourceFollower
+from gpu_management.controller.waiting import Waiters
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
@@ -56,6 +59,7 @@ class Terms:
     cluster_name: str
     mode: EnforcementMode
     sync_seconds: float = 1.0
+    resource_seconds: float = 15.0
     enforce_seconds: float = 0.3
     deadline_seconds: float = 120.0
     patience: Patience = field(default_factory=Patience)
@@ -71,7 +75,7 @@ class ClusterDesk:
         """Prepare; the cluster is first asked when a job runs."""
         self._database = database
         self._terms = terms
-        self._mirror = Mirror(cluster, _KINDS, clock=clock, trim=TRIMS)
+        self._mirror = Mirror(cluster, _KINDS, clock=clock, trim=TRIMS, note={Kind.POD: read_needs})
         self._enforcer = Enforcer(
             database,
             cluster,
@@ -83,6 +87,9 @@ class ClusterDesk:
             database, self._mirror, cluster_name=terms.cluster_name, patience=terms.patience
         )
         self._pinner = Pinner(database, cluster, self._mirror, cluster_name=terms.cluster_name)
+        self._resources = ResourceFollower(
+            database, cluster, self._mirror, cluster_name=terms.cluster_name
+        )
         # A copy of its own: where there is no such kind, or no right to it, the rest goes on.
         self._objects = Mirror(
             cluster, [Kind.ALLOCATION], clock=clock, trim={Kind.ALLOCATION: trim_object}
@@ -93,6 +100,7 @@ class ClusterDesk:
         )
         self._wishes = Mirror(cluster, [Kind.PROFILE], clock=clock)
         self._profiles = Profiles(database, self._wishes)
+        self._waiters = Waiters(database, cluster, self._mirror, office=office)
         self._operator = Operator(database, cluster, self._objects, office=office)
         self._known = inventory.Known(pool_labels=terms.pool_labels)
         self._is_started = False
@@ -109,6 +117,7 @@ class ClusterDesk:
             Job("cluster-enforce", self._terms.enforce_seconds, self.enforce),
             Job("cluster-operator", self._terms.sync_seconds, self.operate),
             Job("mig-plans", self._terms.sync_seconds, self.repartition),
+            Job("cluster-resources", self._terms.resource_seconds, self.measure),
         ]
 
     def stop(self) -> None:
@@ -124,6 +133,7 @@ class ClusterDesk:
         if health.is_synced and health.stale_since is None:
             self._follow(now)
             self._binder.run(now)
+            self._waiters.run(self._profiles.known, now)
             self._pinner.run(now)
             self._observe(now)
         self._tell(health, now)
@@ -146,6 +156,13 @@ class ClusterDesk:
         health = self._mirror.health()
         if health.is_synced and health.stale_since is None:
             self._plans.run(now)
+
+    def measure(self, now: datetime) -> None:
+        """Write the CPU and memory of nodes and pods, while what is seen of them is true."""
+        self._start()
+        health = self._mirror.health()
+        if self._seen >= 0 and health.is_synced and health.stale_since is None:
+            self._resources.run(now)
 
     def _look_again(self, node_names: Sequence[str]) -> None:
         """Have nodes compared with the inventory again: a plan kept that off them."""
@@ -179,7 +196,13 @@ class ClusterDesk:
             [read_claim(thing) for thing in self._mirror.objects(Kind.CLAIM)],
             self._slice_devices(),
         )
-        refused = observed.follow(self._database, self._terms.cluster_name, used, now=now)
+        refused = observed.follow(
+            self._database,
+            self._terms.cluster_name,
+            used,
+            payers=self._profiles.payers(),
+            now=now,
+        )
         if self._refused - refused:
             self._enforcer.check_all(now)
         self._observed, self._refused = edition, refused

@@ -1,7 +1,8 @@
 """Keep observed holds in step: they begin when a pod has a GPU without us, and end with it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -23,9 +24,17 @@ log = get_logger(__name__)
 
 
 def follow(
-    database: Database, cluster_name: str, used: Sequence[Usage], *, now: datetime
+    database: Database,
+    cluster_name: str,
+    used: Sequence[Usage],
+    *,
+    payers: Mapping[str, str] = MappingProxyType({}),
+    now: datetime,
 ) -> set[str]:
-    """Write what began and what ended; return the uids that could not be entered."""
+    """Write what began and what ended; return the uids that could not be entered.
+
+    `payers` are users that pay for what a namespace has.
+    """
     with database.read() as session:
         known = {row.pod_uid for row in observing.open_ones(session, cluster_name)}
         ours = _managed(session, cluster_name)
@@ -33,7 +42,10 @@ def follow(
     _end(database, cluster_name, wanted.keys(), known, now=now)
     refused = set()
     for uid, usage in wanted.items():
-        if uid not in known and not _begin(database, cluster_name, usage, now=now):
+        if uid in known:
+            continue
+        seen = _seen(usage, payers.get(usage.namespace))
+        if not _begin(database, cluster_name, usage, seen, now=now):
             refused.add(uid)
     return refused
 
@@ -80,7 +92,9 @@ def _end(
                 ending.end(session, row, reason="pod ended", revision=revision, now=now)
 
 
-def _begin(database: Database, cluster_name: str, usage: Usage, *, now: datetime) -> bool:
+def _begin(
+    database: Database, cluster_name: str, usage: Usage, seen: Seen, *, now: datetime
+) -> bool:
     try:
         with database.write() as session:
             devices.lock(session, cluster_name)
@@ -91,18 +105,26 @@ def _begin(database: Database, cluster_name: str, usage: Usage, *, now: datetime
             parts = None if node is None else _parts(session, node, usage, now=now)
             if node is None or parts is None:
                 return False
-            observing.begin(session, node, _seen(usage), parts, now=now)
+            observing.begin(session, node, seen, parts, now=now)
     except StaleDecision as taken:
         log.warning("GPU use of %s/%s: %s", usage.namespace, usage.pod_name, taken)
         return False
     return True
 
 
-def _seen(usage: Usage) -> Seen:
+def _seen(usage: Usage, payer: str | None) -> Seen:
     owner = f" of {usage.owner_kind} {usage.owner_name}" if usage.owner_name else ""
     how = "which GPUs is assumed" if usage.is_guess else "by a claim of its own"
     message = f"pod {usage.pod_name}{owner} got it from the cluster, {how}"
-    return Seen(usage.uid, usage.namespace, usage.pod_name, usage.team, usage.owner_kind, message)
+    return Seen(
+        usage.uid,
+        usage.namespace,
+        usage.pod_name,
+        usage.team,
+        usage.owner_kind,
+        message,
+        user=payer,
+    )
 
 
 def _parts(session: Session, node: Node, usage: Usage, *, now: datetime) -> list[SeenPart] | None:

@@ -30,6 +30,12 @@ class Profiles:
         self._database = database
         self._mirror = mirror
         self._seen = -1
+        self.known: list[ProfileFacts] = []
+        """The Profiles as last read."""
+
+    def payers(self) -> dict[str, str]:
+        """Return who pays for what the pods of a namespace have."""
+        return {one.namespace: one.owner for one in self.known if one.tracks_cost and one.owner}
 
     def run(self, now: datetime) -> int:
         """Write what changed; return how many teams that were."""
@@ -38,7 +44,8 @@ class Profiles:
         if not health.is_synced or health.stale_since is not None or edition == self._seen:
             return 0
         count = 0
-        for profile in read_profiles(self._mirror.objects(Kind.PROFILE)):
+        self.known = read_profiles(self._mirror.objects(Kind.PROFILE))
+        for profile in self.known:
             try:
                 with self._database.write() as session:
                     count += _settle(session, profile, now)

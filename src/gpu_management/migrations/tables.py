@@ -12,7 +12,8 @@ from gpu_management.mig import models as mig
 from gpu_management.mig import plan_models as mig_plans
 from gpu_management.notifications import models as notifications
 from gpu_management.rates import models as rates
+from gpu_management.resources import models as resources
 
 DECLARED = (
-    notifications,auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs)
+    notifications,auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs, resources)
 METADATA = Base.metadata

@@ -47,7 +47,8 @@ class Board:
             kept = self.cache.get(("fleet", with_nodes), version, fleet, now=now)
             money = service.money(session, self.desk, now=now)
             figures = averages(self.latest.gpus(session, now=now))
-            shown = kept.model_copy(update=money | figures | {"generated_at": now})
+            sight = service.sight(session, self.cluster_name)
+            shown = kept.model_copy(update=money | figures | sight | {"generated_at": now})
             return shown.model_dump_json(by_alias=True).encode()
 
         key = ("overview", with_nodes)

@@ -179,6 +179,12 @@ class Overview(WireModel):
     alerts: dict[str, int] = Field(description="Open alerts by severity.")
     by_model: list[ModelCount]
     by_node: list[NodeCount] = Field(description="Empty with `nodes=false`.")
+    cluster_seen_at: Moment | None = Field(
+        description="When what is shown of the cluster was last true; null without a cluster."
+    )
+    cluster_stale_since: Moment | None = Field(
+        description="Since when the cluster cannot be read; null while it can."
+    )
     generated_at: Moment
 
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, case, cast, func, select
+from sqlalchemy import Integer, bindparam, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Phase
+from gpu_management.cluster.models import ClusterLink
 from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.costs import service as costs
 from gpu_management.devices.models import Device, DeviceState, DeviceStatus, Model, Node
@@ -55,6 +56,9 @@ def fleet_groups(session: Session) -> tuple[list[Group], dict[int, dict[str, int
     return [Group(*kind, sums[0], sums[1]) for kind, sums in alike.items()], nodes
 
 
+_SIGHT = select(ClusterLink.synced_at, ClusterLink.stale_since).where(
+    ClusterLink.cluster_name == bindparam("cluster")
+)
 _NODES = select(Node.id, Node.node_name).order_by(Node.node_name)
 
 
@@ -99,6 +103,7 @@ def overview(
         "alerts": {},
         "by_model": _by_model(groups, models),
         "by_node": _by_node(session, nodes) if with_nodes else [],
+        **sight(session, cluster_name),
         "generated_at": now,
     }
 
@@ -106,6 +111,13 @@ def overview(
 def money(session: Session, desk: costs.Desk, *, now: datetime) -> dict[str, Decimal]:
     """Return what was spent today and this month: the fields that grow by the second."""
     return costs.today_and_month(session, desk, now=now)
+
+
+def sight(session: Session, cluster_name: str) -> dict[str, datetime | None]:
+    """Return how true it is what is shown of the cluster: fields that no revision tells of."""
+    seen = session.connection().execute(_SIGHT, {"cluster": cluster_name}).one_or_none()
+    seen_at, stale_since = (None, None) if seen is None else seen
+    return {"cluster_seen_at": seen_at, "cluster_stale_since": stale_since}
 
 
 def _models() -> Any:
