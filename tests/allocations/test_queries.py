@@ -1,7 +1,7 @@
 from sqlalchemy import select
 
 from gpu_management.allocations import queries
-from gpu_management.allocations.models import Allocation
+from gpu_management.allocations.models import Allocation, Phase
 from gpu_management.auth.access import Role
 from gpu_management.core.paging import Page
 from gpu_management.mig import service as mig
@@ -46,6 +46,25 @@ def test_a_device_is_asked_for_by_the_id_it_has_now(house: House) -> None:
         mig.remove_device(session, device, now=house.now)
     house.node()
     assert names(house, queries.Filter(device_id=name)) == []
+
+
+def test_several_phases_and_a_text_are_asked_for_at_once(house: House) -> None:
+    house.node("n1", gpus=2)
+    ended = house.request(pod_name="train-a", namespace="vision", team_id="Team_A")
+    house.clock.forward(seconds=1)
+    house.request(pod_name="train-b", user_id="kim")
+    house.release(ended.allocation_id)
+    both = (Phase.ALLOCATED, Phase.RELEASED)
+    assert len(names(house, queries.Filter(phases=both))) == 2
+    assert names(house, queries.Filter(phases=(Phase.RELEASED,))) == ["train-a"]
+    assert names(house, queries.Filter(text="VISI")) == ["train-a"]
+    assert names(house, queries.Filter(text="m_a")) == ["train-a"]
+    assert names(house, queries.Filter(text="%")) == []
+    assert names(house, queries.Filter(text="kim")) == ["train-b"]
+    assert names(house, queries.Filter(text=ended.allocation_id[:8])) == ["train-a"]
+    caller = house.client()
+    shown = caller.get("/api/v1/gpu/allocations?phase=Released&phase=Allocated&search=train")
+    assert [row["podName"] for row in shown.json()] == ["train-b", "train-a"]
 
 
 def test_what_was_held_is_shown_after_its_slice_and_device_are_gone(house: House) -> None:

@@ -52,6 +52,26 @@ def test_costs_by_any_dimensions_sum_to_the_total(caller: TestClient) -> None:
     assert caller.get(BY, params={"group": "node", "node": "n9"}).json() == []
 
 
+def test_a_window_is_told_in_the_words_of_opencost(caller: TestClient) -> None:
+    def days(**asked: str) -> list[str]:
+        rows = caller.get(BY, params={"group": "day", **asked}).json()
+        return [row["day"] for row in rows]
+
+    assert days(window="today") == []
+    assert days(window="yesterday") == ["2026-03-03"]
+    assert days(window="month") == days(window="7d") == ["2026-03-02", "2026-03-03"]
+    assert days(window="2026-03-02T00:00:00Z,2026-03-02T18:00:00Z") == ["2026-03-02"]
+    assert caller.get(BUCKETS, params={"window": "yesterday"}).json()[0]["gpuHours"] == 48
+    for asked, said in (
+        ({"window": "soon"}, "soon is no window such as 7d or lastmonth"),
+        ({"window": "7d", "days": "7"}, "give window, or days, or start and end"),
+        ({"window": "2027-01-01T00:00:00Z,2027-01-02T00:00:00Z"}, "has not begun yet"),
+    ):
+        refused = caller.get(BY, params=asked)
+        assert refused.status_code == 422, asked
+        assert said in refused.json()["detail"]
+
+
 def test_rows_are_paged_sorted_and_exported_with_formulas_disarmed(caller: TestClient) -> None:
     first = caller.get(BY, params={"group": "team", "limit": 1})
     assert first.headers["X-Total-Count"] == "2"

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -32,15 +32,20 @@ _IN_ONE_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which allocations are asked for; None asks for all."""
+    """Which allocations are asked for; None, and no phase, ask for all."""
 
-    phase: Phase | None = None
+    phases: Sequence[Phase] = ()
     namespace: str | None = None
     pod_name: str | None = None
     team_id: str | None = None
     user_id: str | None = None
     node_name: str | None = None
     device_id: str | None = None
+    text: str | None = None
+
+
+_EQUAL = ("namespace", "pod_name", "team_id", "user_id", "node_name")
+_SEARCHED = (*_EQUAL, "allocation_id")
 
 
 def list_allocations(
@@ -48,10 +53,17 @@ def list_allocations(
 ) -> Listing:
     """Return the allocations the caller may see; newest first unless asked otherwise."""
     query = scoped(select(Allocation), principal)
-    for part in fields(asked):
-        value = getattr(asked, part.name)
-        if value is not None and part.name != "device_id":
-            query = query.where(getattr(Allocation, part.name) == value)
+    for name in _EQUAL:
+        value = getattr(asked, name)
+        if value is not None:
+            query = query.where(getattr(Allocation, name) == value)
+    if asked.phases:
+        query = query.where(Allocation.phase.in_(asked.phases))
+    if asked.text:
+        found = (getattr(Allocation, name) for name in _SEARCHED)
+        query = query.where(
+            or_(*(column.icontains(asked.text, autoescape=True) for column in found))
+        )
     if asked.device_id is not None:
         query = query.where(Allocation.allocation_id.in_(_on_device(asked.device_id)))
     wanted = Page(page.limit, page.cursor, page.sort or "-requestedAt")

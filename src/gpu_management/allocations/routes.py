@@ -195,16 +195,34 @@ def list_all(
     page: Paging,
     request: Request,
     response: Response,
-    phase: Annotated[Phase | None, Query(description="Only this phase.")] = None,
+    phase: Annotated[
+        list[Phase] | None, Query(max_length=4, description="Only these; may be repeated.")
+    ] = None,
     namespace: Annotated[str | None, Query(max_length=63)] = None,
     pod_name: Annotated[str | None, Query(alias="podName", max_length=253)] = None,
     team_id: Annotated[str | None, Query(alias="teamId", max_length=120)] = None,
     user_id: Annotated[str | None, Query(alias="userId", max_length=253)] = None,
     node_name: Annotated[str | None, Query(alias="nodeName", max_length=253)] = None,
     device_id: Annotated[str | None, Query(alias="deviceId", max_length=270)] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            description="Only those whose pod, namespace, team, user, node or id contains this.",
+        ),
+    ] = None,
 ) -> Any:
     """List the allocations the caller may see, newest first."""
-    asked = queries.Filter(phase, namespace, pod_name, team_id, user_id, node_name, device_id)
+    asked = queries.Filter(
+        tuple(phase or ()),
+        namespace,
+        pod_name,
+        team_id,
+        user_id,
+        node_name,
+        device_id,
+        search,
+    )
     listing = queries.list_allocations(session, asked, principal=principal, page=page)
     office.placer.refresh_book(session)
     rows = page_of(request, response, listing)

@@ -11,6 +11,7 @@ from gpu_management.core.paging import Listing, Page
 from gpu_management.core.problems import FieldError, ValidationFailed
 from gpu_management.core.text import did_you_mean
 from gpu_management.costs.grouping import Dimension
+from gpu_management.costs.opencost_window import Unreadable, parse_window
 from gpu_management.costs.service import Desk, Window, last_days
 
 _LONGEST = timedelta(days=3_660)
@@ -18,11 +19,12 @@ _LONGEST = timedelta(days=3_660)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A window as it was asked for: a number of days, or moments."""
+    """A window as it was asked for: a number of days, moments, or a word such as `lastmonth`."""
 
     days: int | None = None
     start: datetime | None = None
     end: datetime | None = None
+    words: str | None = None
 
 
 def window_of(desk: Desk, asked: Asked, *, now: datetime) -> Window:
@@ -31,6 +33,8 @@ def window_of(desk: Desk, asked: Asked, *, now: datetime) -> Window:
     Raises:
         ValidationFailed: both ways at once, a reversed or far too long window, or a future one.
     """
+    if asked.words is not None:
+        return _window_in_words(desk, asked, asked.words, now=now)
     if asked.start is None and asked.end is None:
         return last_days(desk, asked.days or 30, now=now)
     if asked.days is not None:
@@ -46,6 +50,19 @@ def window_of(desk: Desk, asked: Asked, *, now: datetime) -> Window:
     if until - since > _LONGEST:
         _refuse("start", "range", f"a window of {until - since} is too long; 10 years at most")
     return Window(since, until)
+
+
+def _window_in_words(desk: Desk, asked: Asked, words: str, *, now: datetime) -> Window:
+    """Return a window that is told as OpenCost tells them, cut to now."""
+    if asked.days is not None or asked.start is not None or asked.end is not None:
+        _refuse("window", "either", "give window, or days, or start and end, not several")
+    try:
+        span = parse_window(words, desk.zone, now=now)
+    except Unreadable as error:
+        _refuse("window", "format", f"{words[:80]} is no window such as 7d or lastmonth: {error}")
+    if span.start > now:
+        _refuse("window", "future", f"{words[:80]} has not begun yet; it is {now}")
+    return Window(span.start, min(span.end, whole_second(now)))
 
 
 def groups_of(text: str, allowed: Sequence[Dimension]) -> tuple[Dimension, ...]:

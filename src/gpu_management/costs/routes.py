@@ -20,6 +20,14 @@ router = APIRouter(prefix="/api/v1/gpu", tags=["cost"], route_class=WireRoute)
 _Days = Annotated[int | None, Query(ge=1, le=365, description="Days up to today; else 30.")]
 _Start = Annotated[Instant | None, Query(description="Start of the window, instead of `days`.")]
 _End = Annotated[Instant | None, Query(description="End of the window; else now.")]
+_Window = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        description="Instead: today, yesterday, week, lastweek, month, lastmonth, 7d, or a pair of"
+        " times, as OpenCost reads them; up to now.",
+    ),
+]
 
 
 def _text(description: str) -> Any:
@@ -32,8 +40,10 @@ async def desk_of(request: Request) -> service.Desk:
     return found
 
 
-async def _asked(days: _Days = None, start: _Start = None, end: _End = None) -> Asked:
-    return Asked(days, start, end)
+async def _asked(
+    days: _Days = None, start: _Start = None, end: _End = None, window: _Window = None
+) -> Asked:
+    return Asked(days, start, end, window)
 
 
 async def _only(
