@@ -49,6 +49,11 @@ KINDS: Final = {
     "device.updated": ("device", "Something told about a GPU changed.", _DEVICE),
     "device.removed": ("device", "A GPU left the fleet; its history stays.", _DEVICE),
     "device.state": (
+    "allocation.idle": (
+        "allocation",
+        "Its GPUs lie idle; with `releaseAt` it is released then, unless it is used.",
+        f"{_ALLOCATION} suggestionId releaseAt",
+    ),
         "device",
         "A GPU went into or out of maintenance, offline or service.",
         _DEVICE,

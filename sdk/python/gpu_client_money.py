@@ -107,6 +107,37 @@ class Money(Transport):
         """Return the warnings that were given about a budget."""
         return self._list(f"{_GPU}/budgets/{budget_id}/notices")
 
+    # Suggestions
+
+    def list_suggestions(self, **filters: object) -> list[Json]:
+        """Return what could be saved, and what was; filter by status, type, teamId."""
+        return self._list(f"{_GPU}/suggestions", **filters)
+
+    def get_suggestion(self, suggestion_id: int) -> Json:
+        """Return a suggestion with its evidence."""
+        return self._object("GET", f"{_GPU}/suggestions/{suggestion_id}")
+
+    def dismiss_suggestion(self, suggestion_id: int, note: str | None = None) -> Json:
+        """Say no: the allocation is left alone from now on."""
+        path = f"{_GPU}/suggestions/{suggestion_id}/dismiss"
+        return self._object("POST", path, body={"note": note})
+
+    def apply_suggestion(self, suggestion_id: int) -> Json:
+        """Release the allocation and its pods now."""
+        return self._object("POST", f"{_GPU}/suggestions/{suggestion_id}/apply")
+
+    def list_idle_exemptions(self) -> list[Json]:
+        """Return what is left alone although it lies idle."""
+        return self._list(f"{_GPU}/suggestions/exemptions")
+
+    def create_idle_exemption(self, exemption: Json) -> Json:
+        """Leave something alone: `scope`, `scopeName`, `until`, and maybe a `note`."""
+        return self._object("POST", f"{_GPU}/suggestions/exemptions", body=exemption)
+
+    def delete_idle_exemption(self, exemption_id: int) -> None:
+        """End an exemption."""
+        self._call("DELETE", f"{_GPU}/suggestions/exemptions/{exemption_id}")
+
     # Statements
 
     def list_statements(self) -> list[Json]:

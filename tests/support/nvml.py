@@ -23,6 +23,7 @@ class FakeInstance:
     gpu_instance_id: int
     used_mib: int = 0
     processes: list[tuple[int, int]] = field(default_factory=list)
+    start: int | None = None
 
 
 @dataclass
@@ -149,6 +150,15 @@ class FakeNvml:
 
     def nvmlDeviceGetGpuInstanceId(self, handle: FakeInstance) -> int:
         return handle.gpu_instance_id
+
+    def nvmlDeviceGetGpuInstanceById(self, gpu: FakeGpu, number: int) -> FakeInstance:
+        found = (one for one in gpu.instances or () if one.gpu_instance_id == number)
+        instance: FakeInstance = self._known(next(found, None))
+        self._known(instance.start)
+        return instance
+
+    def nvmlGpuInstanceGetInfo(self, instance: FakeInstance) -> Any:
+        return SimpleNamespace(placement=SimpleNamespace(start=instance.start))
 
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> list[Any]:
         return [SimpleNamespace(pid=pid, usedGpuMemory=mib * MIB) for pid, mib in handle.processes]

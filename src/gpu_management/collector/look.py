@@ -35,6 +35,7 @@ def combine(
     readings = [*exported, *own]
     _add_owners(readings, pods, node.instances if node else {})
     if node is not None:
+        _tell_apart(exported, node)
         for reading in readings:
             reading.pod_use = by_pod(node.processes.get(reading.target, ()), proc=proc)
     return Look(
@@ -42,6 +43,16 @@ def combine(
         frozenset(reading.target for reading in own),
         tuple(node.lost) if node else (),
     )
+
+
+def _tell_apart(exported: Iterable[Reading], node: Node) -> None:
+    """Add to the exporter's instances what only NVML tells: UUID and place."""
+    seen = {reading.target: reading for reading in node.readings}
+    for reading in exported:
+        known = seen.get(reading.target)
+        if known is not None:
+            reading.instance_uuid = known.instance_uuid
+            reading.placement_start = known.placement_start
 
 
 def _add_owners(

@@ -133,10 +133,18 @@ class Nvml:
                 energy_mj=whole.energy_mj,
             )
             self._read_memory(reading, handle)
-            uuid = self._try(api.nvmlDeviceGetUUID, handle)
-            if uuid is not None:
-                by_uuid[uuid] = reading.target
+            reading.placement_start = self._start(gpu, reading.target)
+            reading.instance_uuid = self._try(api.nvmlDeviceGetUUID, handle)
+            if reading.instance_uuid is not None:
+                by_uuid[reading.instance_uuid] = reading.target
             yield reading, handle
+
+    def _start(self, gpu: Any, target: Target) -> int | None:
+        """Where an instance begins; some drivers tell it only to root."""
+        api, ask = self._api, self._try
+        instance = ask(api.nvmlDeviceGetGpuInstanceById, gpu, target.gpu_instance_id)
+        info = None if instance is None else ask(api.nvmlGpuInstanceGetInfo, instance)
+        return None if info is None else int(info.placement.start)
 
     def _read_load(self, reading: Reading, gpu: Any) -> None:
         api, ask = self._api, self._try

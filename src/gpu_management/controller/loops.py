@@ -180,12 +180,15 @@ def closing_job(database: Database, desk: Desk) -> Job:
     return Job("costs-close-days", _CLOSING_SECONDS, close)
 
 
-def metrics_jobs(database: Database, ages: Ages) -> list[Job]:
-    """Return the jobs of measurements: minutes and hours of samples, and letting go of the old."""
+def metrics_jobs(database: Database, ages: Ages, *, least: int = 2) -> list[Job]:
+    """Return the jobs of measurements: minutes and hours of samples, and letting go of the old.
+
+    Minutes with `least` samples count for the ledger.
+    """
 
     def make(now: datetime) -> None:
         with database.write() as session:
-            roll_up(session, now=now)
+            roll_up(session, now=now, least=least)
 
     def let_go(now: datetime) -> None:
         for _ in range(_MOST_BATCHES):

@@ -44,6 +44,7 @@ KOREAN: Mapping[str, str] = {
     "RESOURCE_NOT_FOUND": "대상을 찾을 수 없습니다",
     "SERVICE_UNAVAILABLE": "지금은 응답할 수 없습니다",
     "TOO_MANY_REQUESTS": "요청이 너무 많습니다",
+    "SUGGESTION_ENDED": "이미 처리된 제안입니다",
     "UNAUTHENTICATED": "인증 정보가 없거나 올바르지 않습니다",
     "VALIDATION_FAILED": "받아들일 수 없는 값이 있습니다",
 }

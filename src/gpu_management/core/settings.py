@@ -217,6 +217,35 @@ class Allocations(Section):
 class Scheduling(Section):
     """How often the controller looks."""
 
+def _off(value: object) -> object:
+    """Return what YAML takes `off` for as it was written."""
+    return "off" if value is False else value
+
+
+IdlePolicy = Annotated[Literal["off", "suggest", "notify", "release"], BeforeValidator(_off)]
+
+
+class Optimization(Section):
+    """What is done about GPUs that are held and lie idle."""
+
+    idle_policy: IdlePolicy = Field(
+        "suggest",
+        description="off; suggest: keep a suggestion; notify: tell the owner too; release: and"
+        " after the grace release it.",
+    )
+    idle_teams: dict[str, IdlePolicy] = Field(
+        default_factory=dict, description="Teams with another policy, by name."
+    )
+    idle_namespaces: dict[str, IdlePolicy] = Field(
+        default_factory=dict,
+        description="Namespaces with another policy, by name; they go before teams.",
+    )
+    idle_grace_seconds: Seconds = Field(
+        3600, ge=60, description="Between the notice to the owner and the release."
+    )
+    idle_look_seconds: Seconds = Field(300, ge=10, description="Between looks for idle GPUs.")
+
+
     expiry_seconds: Seconds = Field(5, ge=1, description="Between looks for expired allocations.")
     queue_seconds: Seconds = Field(2, ge=1, description="Between looks at the waiting queue.")
     budgets_seconds: Seconds = Field(
@@ -304,6 +333,7 @@ class Settings(Section):
     alerts: Alerts = Field(default_factory=Alerts, description="Alerts.")
     webhooks: Webhooks = Field(default_factory=Webhooks, description="Webhooks.")
 
+    optimization: Optimization = Field(default_factory=Optimization, description="Optimization.")
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can connect to a server that listens on `host`."""

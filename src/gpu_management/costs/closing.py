@@ -1,7 +1,8 @@
 """Close days: write once what each hold held and cost on them, and append what changed since.
 
 What is written only adds up. A hold that came late, ended earlier than thought or was corrected
-appends the difference. Everything here can be made again from the holds.
+appends the difference, and so do samples that came late. Everything here can be made again from
+the holds.
 """
 
 from datetime import date, datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Hold
 from gpu_management.core.database import AnyRow, AnySelect, table_of
-from gpu_management.costs import queries
+from gpu_management.costs import queries, remeasured
 from gpu_management.costs.closed_rows import Closed, Terms, rows_of, write
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.differences import differences, suspects
@@ -59,8 +60,11 @@ def is_due(session: Session, terms: Terms, *, now: datetime) -> bool:
         return queries.first_moment(session) is not None
     if _is_other(row, terms):
         return True
-    return bool(_due_days(_closed(row), terms.zone, now, 1)) or bool(
-        suspects(session, _closed(row), terms)
+    state = _closed(row)
+    return (
+        bool(_due_days(state, terms.zone, now, 1))
+        or bool(suspects(session, state, terms))
+        or remeasured.is_due(session, state, now=now)
     )
 
 
@@ -76,6 +80,8 @@ def close_days(session: Session, terms: Terms, *, now: datetime, most_days: int 
     newest = session.scalar(select(func.max(Hold.id))) or 0
     late = differences(session, terms, state)
     charged = write(session, late)
+    again = remeasured.remeasured(session, terms, state, now=now)
+    charged += write(session, again)
     days = _due_days(state, terms.zone, now, most_days)
     if days:
         charged += write(session, rows_of(session, terms, days))
@@ -86,7 +92,7 @@ def close_days(session: Session, terms: Terms, *, now: datetime, most_days: int 
         .values(
             closed_until=until,
             last_hold_id=newest,
-            revision=state.revision + (1 if late or days else 0),
+            revision=state.revision + (1 if late or again or days else 0),
             micros=Closing.micros + charged,
         )
     )

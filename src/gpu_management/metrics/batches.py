@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gpu_management.metrics.readings import NUMBERS, Reading
 
-_IDENTITY: Final = ("gpu_index",)
+_IDENTITY: Final = ("gpu_index", "placement_start")
 VALUES: Final = tuple(name for name in NUMBERS if name not in _IDENTITY)
 """The measured fields of a reading that travel, in their order."""
 
@@ -42,6 +42,8 @@ def _packed(reading: Reading) -> dict[str, Any]:
         "pciBusId": reading.pci_bus_id,
         "modelName": reading.model_name,
         "driverVersion": reading.driver_version,
+        "instanceUuid": reading.instance_uuid,
+        "placementStart": reading.placement_start,
     }
     values = {camel(name): getattr(reading, name) for name in VALUES}
     return {

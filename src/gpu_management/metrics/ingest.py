@@ -12,13 +12,18 @@ from sqlalchemy.orm import Session
 from gpu_management.core.clock import whole_second
 from gpu_management.core.database import insert_new, table_of
 from gpu_management.devices.models import Device
-from gpu_management.metrics.models import WHOLE_GPU, Sample
+from gpu_management.metrics.arrivals import busy_of_pod, plausible
+from gpu_management.metrics.models import WHOLE_GPU, PodSample, Sample
 from gpu_management.metrics.readings import Reading
 from gpu_management.metrics.rollup import note_late
 
+SEEN_EVERY: Final = timedelta(minutes=1)
 MOST_AHEAD: Final = timedelta(minutes=2)
 """How far a collector's clock may run before ours."""
+_IN_TIME: Final = timedelta(seconds=30)
+"""What is younger cannot be of a minute that is made: those are 90 s old."""
 _TABLE: Final = table_of(Sample)
+_PODS: Final = table_of(PodSample)
 _KEYS: Final = frozenset({"created_at", "device_id", "gpu_instance_id", "utilization_pct"})
 COLUMNS: Final = tuple(column.name for column in _TABLE.columns if column.name not in _KEYS)
 """The columns of a sample that are fields of a reading of the same name."""
@@ -53,6 +58,21 @@ class Devices:
                 self._ids = {str(uuid): device for uuid, device in rows}
                 self._read_at = now
             return self._ids
+
+
+class Seen:
+    """When this process last noted that a GPU was seen; shared by threads."""
+
+    def __init__(self) -> None:
+        """Know of none yet."""
+        self._noted: dict[int, datetime] = {}
+
+    def due(self, keys: Iterable[int], seen_at: datetime) -> set[int]:
+        """Return the GPUs that are to be noted again, and take them for noted."""
+        before = seen_at - SEEN_EVERY
+        found = {key for key in keys if self._noted.get(key, before) <= before}
+        self._noted.update(dict.fromkeys(found, seen_at))
+        return found
 
 
 def take(
@@ -90,7 +110,10 @@ def take(
     if rows:
         taken.accepted = insert_new(session, _TABLE, rows)
         taken.duplicates = len(rows) - taken.accepted
-    if taken.accepted:
+    pods = list(_pod_rows(readings, known, moment))
+    if pods:
+        insert_new(session, _PODS, pods)
+    if taken.accepted and moment < now - _IN_TIME:
         note_late(session, moment)
     return taken
 
@@ -108,3 +131,23 @@ def _rows(
             row["gpu_instance_id"] = WHOLE_GPU if instance is None else instance
             row["utilization_pct"] = reading.utilization_pct
             yield row
+
+
+def _pod_rows(
+    readings: Iterable[Reading], known: Mapping[str, int], moment: datetime
+) -> Iterator[dict[str, Any]]:
+    for reading in readings:
+        device = known.get(reading.target.uuid)
+        if device is None or not reading.pod_use:
+            continue
+        instance = reading.target.gpu_instance_id
+        for one in reading.pod_use:
+            memory = one.memory_mib
+            yield {
+                "created_at": moment,
+                "device_id": device,
+                "gpu_instance_id": WHOLE_GPU if instance is None else instance,
+                "pod_uid": one.pod_uid,
+                "busy_pct": busy_of_pod(one.busy_pct),
+                "memory_mib": None if memory is None else plausible("memory_mib", memory),
+            }

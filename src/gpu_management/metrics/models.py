@@ -1,4 +1,4 @@
-"""Tables of measurements: samples, minutes, hours. Unknown is NULL; a gap has no row.
+"""Tables of measurements: samples, minutes, hours, use by pod. Unknown is NULL; a gap has no row.
 
 Times of minutes and hours are Unix seconds of their beginning, so that every engine can group by
 them. `gpu_instance_id` is -1 for a whole GPU, so that it can be part of the key.
@@ -48,6 +48,23 @@ class Sample(Base):
     last_xid: Mapped[int | None] = mapped_column()
 
 
+class PodSample(Base):
+    """What the processes of one pod did with a GPU or an instance at a moment.
+
+    `busy_pct` (0 to 100) is None where the driver does not tell it by process.
+    """
+
+    __tablename__ = "gpu_pod_use"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    device_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    gpu_instance_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    pod_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    busy_pct: Mapped[float | None] = mapped_column(Float)
+    memory_mib: Mapped[float | None] = mapped_column(Float)
+
+
 class _RolledUp:
     """A stretch: means and highest values, and how many samples there were."""
 
@@ -80,8 +97,34 @@ class MinuteUse(_RolledUp, Base):
     at_ts: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
+class PodMinute(Base):
+    """A minute of one pod on a GPU whose shares somebody held; means of what was measured.
+
+    A pod with fewer `busy_samples` than `samples` was not measured all the time it was there.
+    """
+
+    __tablename__ = "gpu_pod_minutes"
+    __table_args__ = (
+        Index("ix_gpu_pod_minutes_at", "at_ts"),
+        {"sqlite_with_rowid": False},
+    )
+
+    device_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    gpu_instance_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at_ts: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    pod_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    samples: Mapped[int] = mapped_column()
+    busy_samples: Mapped[int] = mapped_column()
+    busy_pct: Mapped[float | None] = mapped_column(Float)
+    memory_mib: Mapped[float | None] = mapped_column(Float)
+
+
 class HourUse(_RolledUp, Base):
-    """An hour of a GPU or an instance; the order of its key is that of fleet-wide questions."""
+    """An hour of a GPU or an instance; the order of its key is that of fleet-wide questions.
+
+    `measured_minutes` are those with at least `measured_least` samples of utilisation, and
+    `measured_pct` is the sum of their means: what the ledger counts.
+    """
 
     __tablename__ = "gpu_usage_hours"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -89,6 +132,9 @@ class HourUse(_RolledUp, Base):
     at_ts: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     device_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     gpu_instance_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    measured_least: Mapped[int | None] = mapped_column()
+    measured_minutes: Mapped[int | None] = mapped_column()
+    measured_pct: Mapped[float | None] = mapped_column(Float)
 
 
 class RollUp(Base):
@@ -106,3 +152,15 @@ class LateMinute(Base):
     __tablename__ = "gpu_usage_late"
 
     at_ts: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
+class RemadeMinute(Base):
+    """A minute that was made, or made again, long after it was over.
+
+    The day it is in may be closed: its split into used and idle is then made anew.
+    """
+
+    __tablename__ = "gpu_usage_remade"
+
+    at_ts: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    made_ts: Mapped[int] = mapped_column(BigInteger)

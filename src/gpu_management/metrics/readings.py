@@ -50,6 +50,9 @@ class Reading:
     model_name: str | None = None
     profile_name: str | None = None
     driver_version: str | None = None
+    instance_uuid: str | None = None
+    placement_start: int | None = None
+    """Of a MIG instance: the memory slice it begins at. Tells two alike instances apart."""
     owners: list[Owner] = field(default_factory=list)
     gpu_util_pct: float | None = None
     memory_copy_util_pct: float | None = None

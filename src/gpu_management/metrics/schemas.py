@@ -26,8 +26,8 @@ class OwnerTold(WireModel):
 class PodUseTold(WireModel):
     """How much of a GPU the processes of one pod used."""
 
-    pod_uid: _Name
-    busy_pct: float | None = Field(None, description="0 to 100; null: unknown.")
+    pod_uid: Annotated[Plain, Field(min_length=1, max_length=64)]
+    busy_pct: float | None = Field(None, description="Of the whole GPU, 0 to 100; null: unknown.")
     memory_mib: float | None = None
 
 
@@ -47,6 +47,12 @@ class ReadingTold(WireModel):
     driver_version: Annotated[Plain, Field(max_length=40)] | None = None
     owners: list[OwnerTold] = Field(default_factory=list, max_length=200)
     values: dict[str, float | None] = Field(
+    instance_uuid: Annotated[Plain, Field(max_length=80)] | None = Field(
+        None, description="UUID of the MIG instance."
+    )
+    placement_start: WireInt | None = Field(
+        None, ge=0, le=100, description="Memory slice at which the MIG instance begins."
+    )
         default_factory=dict,
         max_length=100,
         description="By name: " + ", ".join(_FIELDS) + ". What is not known is left out;"
@@ -67,6 +73,8 @@ class ReadingTold(WireModel):
             driver_version=self.driver_version,
             owners=[Owner(one.namespace, one.pod, one.container) for one in self.owners],
             pod_use=[PodUse(one.pod_uid, one.busy_pct, one.memory_mib) for one in self.pod_use],
+            instance_uuid=self.instance_uuid,
+            placement_start=self.placement_start,
             xid_counts=self.xid_counts,
             clock_events=self.clock_events,
         )

@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
 from gpu_management.devices.models import Device
-from gpu_management.metrics.arrivals import LiveInstance, numbered
-from gpu_management.metrics.ingest import Devices, Taken, take
+from gpu_management.metrics.arrivals import LiveInstance, ToldInstance, numbered
+from gpu_management.metrics.ingest import SEEN_EVERY, Devices, Seen, Taken, take
 from gpu_management.metrics.readings import Reading
 from gpu_management.mig.models import MigInstance
 
-_SEEN_EVERY: Final = timedelta(minutes=1)
 _DEVICES: Final = table_of(Device)
 _INSTANCES: Final = table_of(MigInstance)
 
@@ -29,6 +28,7 @@ class Intake:
     most_readings: int = 500
     kept: timedelta = timedelta(hours=6)
     devices: Devices = field(default_factory=Devices)
+    seen: Seen = field(default_factory=Seen)
 
 
 def ingest(
@@ -53,18 +53,21 @@ def ingest(
     known = intake.devices.ids(session, (), now=now)
     keys = {known[one.target.uuid] for one in readings if one.target.uuid in known}
     _note_instances(session, readings, known)
-    _note_seen(session, keys, min(collected_at, now))
+    seen_at = min(collected_at, now)
+    due = intake.seen.due(keys, seen_at)
+    if due:
+        _note_seen(session, due, seen_at)
     return taken
 
 
 def _note_seen(session: Session, keys: set[int], seen_at: datetime) -> None:
     """Note that GPUs were seen, at most once a minute each.
 
-    Rows that somebody is changing are left for the next look, so that nobody waits for anybody.
+    Rows that somebody is changing are left for the next time, so that nobody waits for anybody.
     """
     stale = or_(
         Device.last_seen_at.is_(None),
-        Device.last_seen_at < seen_at - _SEEN_EVERY,
+        Device.last_seen_at < seen_at - SEEN_EVERY,
     )
     query = select(Device.id).where(Device.id.in_(keys), stale)
     found = session.connection().execute(query.with_for_update(skip_locked=True)).scalars().all()
@@ -76,11 +79,11 @@ def _note_seen(session: Session, keys: set[int], seen_at: datetime) -> None:
 def _note_instances(
     session: Session, readings: Sequence[Reading], known: Mapping[str, int]
 ) -> None:
-    told: dict[int, dict[int, str | None]] = defaultdict(dict)
+    told: dict[int, dict[int, ToldInstance]] = defaultdict(dict)
     for one in readings:
         number, device = one.target.gpu_instance_id, known.get(one.target.uuid)
         if number is not None and device is not None:
-            told[device][number] = one.profile_name
+            told[device][number] = ToldInstance.of(one)
     if not told:
         return
     live: dict[int, list[LiveInstance]] = defaultdict(list)
@@ -89,9 +92,11 @@ def _note_instances(
         MigInstance.id,
         MigInstance.profile_name,
         MigInstance.gpu_instance_id,
+        MigInstance.uuid,
+        MigInstance.placement_start,
     ).where(MigInstance.device_id.in_(told), MigInstance.destroyed_at.is_(None))
-    for device, key, profile, number in session.connection().execute(query):
-        live[device].append(LiveInstance(key, profile, number))
+    for device, key, profile, number, uuid, start in session.connection().execute(query):
+        live[device].append(LiveInstance(key, profile, number, uuid, start))
     for device, instances in live.items():
         for key, number in numbered(instances, told[device]).items():
             change = update(_INSTANCES).where(_INSTANCES.c.id == key)

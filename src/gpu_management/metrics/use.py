@@ -14,17 +14,22 @@ from typing import Any, Final
 from sqlalchemy import Float, bindparam, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations.models import Hold, HoldKind
+from gpu_management.allocations.models import Allocation, Hold, HoldKind
 from gpu_management.allocations.queries import effective
 from gpu_management.core.database import AnyRow, AnySelect, table_of
+from gpu_management.metrics import pod_use
 from gpu_management.metrics.attribution import Use
 from gpu_management.metrics.combine import WHOLE
 from gpu_management.metrics.models import MinuteUse
+from gpu_management.metrics.rollup import least_samples
+from gpu_management.metrics.use_many import Measured, measured
 from gpu_management.mig.models import MigInstance
 
 MINUTE: Final = 60
 _WHOLE_MILLI: Final = 1000
 _PCT: Final = 100.0
+_MANY: Final = 100
+"""So many holds are split together; of fewer each is asked for."""
 _OF: Final = table_of(MinuteUse).c
 _ANY: Final = (
     select(_OF.at_ts)
@@ -33,12 +38,7 @@ _ANY: Final = (
 )
 _OPENS: Final[Any] = bindparam("opens")
 _CLOSES: Final[Any] = bindparam("closes")
-_SECONDS: Final = case(
-    ((_OF.at_ts < _OPENS) & (_OF.at_ts + MINUTE > _CLOSES), _CLOSES - _OPENS),
-    (_OF.at_ts < _OPENS, _OF.at_ts + MINUTE - _OPENS),
-    (_OF.at_ts + MINUTE > _CLOSES, _CLOSES - _OF.at_ts),
-    else_=MINUTE,
-)
+_SECONDS: Final = pod_use.seconds_within(_OPENS, _CLOSES)
 """The part of a minute that was held."""
 _SCALED: Final = _OF.utilization_pct * cast(bindparam("scale"), Float)
 _BUSY: Final = case((_SCALED > _PCT, _PCT), else_=_SCALED)
@@ -55,7 +55,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A hold, as far as it says whose work it was; `instance` None: not known which."""
+    """A hold, as far as it says whose work it was; `instance` None: not known which.
+
+    `pod` is the UID of the pod that uses it; None: none is known.
+    """
 
     hold: int
     device: int
@@ -64,6 +67,7 @@ class Claim:
     milli: int
     since: int
     until: int | None
+    pod: str | None = None
 
     def within(self, span: Span) -> Span:
         """Return the part of `span` that was held; empty where its end is not after its start."""
@@ -81,26 +85,58 @@ def uses(
 ) -> dict[tuple[int, int], Use]:
     """Return the split of every hold in each of some spans, by hold and the span's place.
 
-    A hold that is not in the answer is unattributed as a whole. With more than `most` holds the
-    answer is empty: so many are split when their day is closed, not while somebody waits.
+    A hold that is not in the answer is unattributed as a whole. Holds that last through a whole
+    span are split together; with more than `most` others the answer is empty: so many are split
+    when their day is closed, not while somebody waits.
     """
     if not spans or not _is_measured(session, spans):
         return {}
     claims = _claims(session, (spans[0][0], spans[-1][1]), devices)
-    if most is not None and len(claims) > most:
-        return {}
     beside: dict[int, list[Claim]] = defaultdict(list)
     for claim in claims:
         beside[claim.device].append(claim)
-    least = max(1, -(-MINUTE // (2 * interval_seconds)))
+    least = least_samples(interval_seconds)
+    single: list[tuple[Claim, int, Span]] = []
     found: dict[tuple[int, int], Use] = {}
-    for claim in claims:
-        for place, span in enumerate(spans):
-            opens, closes = claim.within(span)
-            if opens < closes and claim.instance is not None:
-                parts = alone(claim, beside[claim.device], (opens, closes))
-                found[claim.hold, place] = _split(session, claim, (opens, closes), parts, least)
+    for place, span in enumerate(spans):
+        through, others = _sorted_out(claims, span)
+        found |= _together(session, through, place, span, least)
+        single += [(claim, place, part) for claim, part in others]
+    if most is not None and len(single) > most:
+        return {}
+    for claim, place, part in single:
+        found[claim.hold, place] = _split(session, claim, part, beside[claim.device], least)
     return found
+
+
+def _sorted_out(
+    claims: Sequence[Claim], span: Span
+) -> tuple[list[Claim], list[tuple[Claim, Span]]]:
+    """Return the holds that last through a span, if they are many, and the parts of the others."""
+    parts = [(claim, claim.within(span)) for claim in claims if claim.instance is not None]
+    through = [claim for claim, part in parts if part == span and not claim.is_share]
+    if len(through) < _MANY:
+        through = []
+    taken = {claim.hold for claim in through}
+    others = [
+        (claim, part) for claim, part in parts if part[0] < part[1] and claim.hold not in taken
+    ]
+    return through, others
+
+
+def _together(
+    session: Session, claims: Sequence[Claim], place: int, span: Span, least: int
+) -> dict[tuple[int, int], Use]:
+    if not claims:
+        return {}
+    found = measured(session, span, least=least)
+    uses_of = {}
+    for claim in claims:
+        assert claim.instance is not None  # noqa: S101 - those without are sorted out
+        there = found.get((claim.device, claim.instance), Measured())
+        used = there.busy * claim.milli / _PCT
+        uses_of[claim.hold, place] = _use(claim, span, there.seconds, used, stray=0)
+    return uses_of
 
 
 def alone(claim: Claim, others: Sequence[Claim], span: Span) -> list[Span]:
@@ -122,25 +158,52 @@ def alone(claim: Claim, others: Sequence[Claim], span: Span) -> list[Span]:
     return parts
 
 
-def _split(session: Session, claim: Claim, span: Span, parts: Sequence[Span], least: int) -> Use:
-    measured, busy = 0, 0.0
-    scale = _WHOLE_MILLI / claim.milli if claim.is_share else 1.0
+def _split(session: Session, claim: Claim, span: Span, there: Sequence[Claim], least: int) -> Use:
+    parts = alone(claim, there, span)
+    seconds, busy = _measured(session, claim, parts, least)
+    used = busy * claim.milli / _PCT
+    stray = 0
+    if claim.is_share:
+        more = _beside(session, claim, there, pod_use.rest(parts, span), least)
+        seconds, used, stray = seconds + more.seconds, used + more.used, more.stray
+    return _use(claim, span, seconds, used, stray=stray)
+
+
+def _use(claim: Claim, span: Span, seconds: int, used: float, *, stray: int) -> Use:
+    """Return the split of a hold of which `seconds` were measured."""
+    held = (span[1] - span[0]) * claim.milli
+    seen = min(seconds * claim.milli, held)
+    in_use = min(int(used), seen)
+    idle = max(0, seen - in_use - stray)
+    return Use(in_use, idle, held - in_use - idle)
+
+
+def _measured(
+    session: Session, claim: Claim, parts: Sequence[Span], least: int
+) -> tuple[int, float]:
+    """Return the seconds that were measured, and the same times the percentage of each."""
+    seconds, busy = 0, 0.0
     for opens, closes in parts:
         told = {
             "device": claim.device,
             "instance": claim.instance,
             "opens": opens,
             "closes": closes,
-            "scale": scale,
+            "scale": _WHOLE_MILLI / claim.milli if claim.is_share else 1.0,
             "least": least,
         }
         row = session.connection().execute(_MEASURED, told).one()
-        measured += int(row[0] or 0)
+        seconds += int(row[0] or 0)
         busy += float(row[1] or 0)
-    held = (span[1] - span[0]) * claim.milli
-    seen = min(measured * claim.milli, held)
-    used = min(int(busy * claim.milli / _PCT), seen)
-    return Use(used, seen - used, held - seen)
+    return seconds, busy
+
+
+def _beside(
+    session: Session, claim: Claim, there: Sequence[Claim], spans: Sequence[Span], least: int
+) -> pod_use.Beside:
+    known = sorted({one.pod for one in there if one.pod is not None})
+    share = pod_use.Share(claim.device, WHOLE, claim.milli, claim.pod, known)
+    return pod_use.beside(session, share, spans, least=least)
 
 
 def _is_measured(session: Session, spans: Sequence[Span]) -> bool:
@@ -158,8 +221,10 @@ def _claims(session: Session, span: Span, devices: Collection[int] | None) -> li
             Hold.started_at,
             Hold.ended_at,
             MigInstance.gpu_instance_id,
+            Allocation.pod_uid,
         )
         .outerjoin(MigInstance, MigInstance.id == Hold.mig_instance_id)
+        .outerjoin(Allocation, Allocation.allocation_id == Hold.allocation_id)
         .where(
             effective(),
             Hold.started_at < datetime.fromtimestamp(span[1], UTC),
@@ -181,4 +246,5 @@ def _claim(row: AnyRow) -> Claim:
         milli=row.milli,
         since=int(row.started_at.timestamp()),
         until=None if row.ended_at is None else int(row.ended_at.timestamp()),
+        pod=row.pod_uid,
     )
