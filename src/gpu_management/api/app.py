@@ -49,6 +49,7 @@ from gpu_management.optimization.routes import router as optimization
 from gpu_management.overview.board import Board
 from gpu_management.overview.dashboard_routes import router as first_screen
 from gpu_management.overview.routes import router as overview
+from gpu_management.optimization.suggestion_routes import router as suggestions
 from gpu_management.overview.slices_routes import router as slices
 from gpu_management.rates.routes import router as rates
 from gpu_management.resources.routes import router as resources
@@ -132,6 +133,7 @@ def create_app(parts: Parts) -> FastAPI:
         notifications,
         auth,
         session,
+        suggestions,
     ):
         app.include_router(router)
     app.include_router(opencost)

@@ -39,6 +39,8 @@ COMMANDS: Final = {
     "metrics": ("metrics", "What GPUs do, now and over time."),
     "notifications": ("notifications", "Who is told what, and whether it arrived."),
     "resources": ("resources", "CPU and memory: by node, pod, namespace; what is wasted."),
+    "suggestions": ("suggestions", "GPU time that could be saved, and what is left alone."),
+    "alerts": ("alerts", "What fires, and who looks after it; silences."),
     "optimize": ("optimize", "Find GPU time that nobody uses."),
     "version": ("local", "Show the version of this program."),
 }

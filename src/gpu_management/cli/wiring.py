@@ -19,6 +19,7 @@ from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
 from gpu_management.cli import wiring_metrics, wiring_notifications
 from gpu_management.cli.wiring_cluster import cluster_jobs, method_of, rules_of
+from gpu_management.cli.wiring_optimization import reclaim_job
 from gpu_management.cli.wiring_retention import purge_job
 from gpu_management.controller.leader import Leader
 from gpu_management.controller.loops import (
@@ -205,7 +206,10 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     money.append(closing_job(database, parts.desk))
     jobs += cluster_jobs(settings, database, clock, office)
     jobs.append(purge_job(database, settings.retention))
-    jobs += wiring_metrics.jobs_of(database, settings.metrics)
+    store = parts.metrics_store
+    jobs += wiring_metrics.jobs_of(database, settings.metrics, store)
+    seconds = settings.metrics.collection_interval_seconds
+    jobs.append(reclaim_job(database, store, settings.optimization, interval_seconds=seconds))
     courier, sending = wiring_notifications.courier_of(
         settings, database, clock, parts.notification_terms
     )

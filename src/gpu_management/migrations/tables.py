@@ -11,9 +11,10 @@ from gpu_management.metrics import models as metrics
 from gpu_management.mig import models as mig
 from gpu_management.mig import plan_models as mig_plans
 from gpu_management.notifications import models as notifications
+from gpu_management.optimization import models as optimization
 from gpu_management.rates import models as rates
 from gpu_management.resources import models as resources
 
 DECLARED = (
-    notifications,auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs, resources)
+    notifications,auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs, optimization, resources)
 METADATA = Base.metadata
