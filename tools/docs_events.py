@@ -41,6 +41,8 @@ KINDS: Final = {
         _ALLOCATION,
     ),
     "allocation.spared": ("allocation", "The notice is withdrawn; it goes on.", _ALLOCATION),
+    "allocation.moving": ("allocation", "A plan stops it soon; it is told when.", _ALLOCATION),
+    "allocation.stopped": ("allocation", "A plan ended its pods to cut its slice.", _ALLOCATION),
     "allocation.moved": ("allocation", "A plan moved it to another slice.", _ALLOCATION),
     "allocation.releasing": ("allocation", "It ends when its pods have.", _ALLOCATION),
     "allocation.released": ("allocation", "Its GPUs are free again.", _ALLOCATION),

@@ -179,6 +179,11 @@ class GPUManagementClient(Notifications, Money, Resources):
 
     # Measurements
 
+    def report_mig_node(self, node_name: str, report: Json) -> Json:
+        """Tell what a node's collector sees of its slices; return what it is to cut."""
+        path = _under(f"{_GPU}/mig/nodes", node_name, "report")
+        return self._object("POST", path, body=report)
+
     def ingest_metrics(self, batch: Json) -> Json:
         """Send what a collector read of a node."""
         return self._object("POST", f"{_GPU}/metrics/ingest", body=batch)

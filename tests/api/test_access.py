@@ -65,6 +65,7 @@ NEEDED: dict[str, Permission | None] = {
     "listMigPlans": P.MIG_READ,
     "getMigPlan": P.MIG_READ,
     "listMigLayouts": P.MIG_READ,
+    "reportMigNode": P.MIG_CUT,
     "listAllocations": P.ALLOCATIONS_READ,
     "getAllocation": P.ALLOCATIONS_READ,
     "createAllocation": P.ALLOCATIONS_WRITE,

@@ -7,7 +7,7 @@ from gpu_management.cli.lazy import load
 from tests.support.cli import gpuctl
 from tests.support.server import LiveServer
 
-BY_MACHINES = {"ingestMetrics", "receiveAlertmanager"}
+BY_MACHINES = {"ingestMetrics", "reportMigNode", "receiveAlertmanager"}
 """What only programs call: the collectors of the nodes."""
 BY_BROWSERS = {"getSession", "logIn", "logOut", "searchEverything"}
 """What only the dashboard asks."""

@@ -270,6 +270,8 @@ def _scatter_again(site: Site) -> None:
 class Yard(Site):
     """A house beside a cluster of two nodes with a MIG manager each, and pods that use slices."""
 
+    layouts: Sequence[Sequence[str]] = (["1g.10gb"], ["1g.10gb", "3g.40gb"], ["4g.40gb"])
+
     def __init__(self, house: House, mode: str = "dra") -> None:
         self.cluster = MemoryCluster()
         self.mirror = Still(self.cluster)
@@ -279,10 +281,9 @@ class Yard(Site):
         self.managers = [
             MigManager(self.cluster, name, BOARD, self.announce) for name in ("n1", "n2", "n3")
         ]
-        layouts = (["1g.10gb"], ["1g.10gb", "3g.40gb"], ["4g.40gb"])
-        for manager, cut in zip(self.managers, layouts, strict=True):
+        for manager, cut in zip(self.managers, self.layouts, strict=True):
             self.cluster.put(Kind.NODE, node(manager.node_name))
-            manager.start({0: cut})
+            manager.start({0: list(cut)})
         self.house = house
         self.sync()
         super().__init__(house, Method.MIG_MANAGER)

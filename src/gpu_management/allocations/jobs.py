@@ -179,6 +179,7 @@ def ask_of(allocation: Allocation) -> Ask:
         priority=allocation.priority,
         max_duration_hours=allocation.max_duration_hours,
         cost_limit=allocation.cost_limit,
+        movable=allocation.movable,
     )
 
 

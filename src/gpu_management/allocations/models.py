@@ -102,6 +102,8 @@ class Allocation(Base):
     failure_reason: Mapped[str | None] = mapped_column(String(60))
     claim_name: Mapped[str | None] = mapped_column(String(253))
     requested_by: Mapped[str | None] = mapped_column(String(120))
+    movable: Mapped[bool | None] = mapped_column(Flag)
+    """Whether a repacking may move it; None leaves that to whoever plans."""
     edition: Mapped[int] = mapped_column()
 
 

@@ -103,6 +103,11 @@ class Placer:
         self._lock = RLock()
 
     @property
+    def keeper(self) -> BookKeeper:
+        """Return what keeps the prices of this process."""
+        return self._keeper
+
+    @property
     def book(self) -> Book:
         """Return the price book as of the last refresh."""
         return self._view.book

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from gpu_management.allocations import conditions as marks
 from gpu_management.allocations import enforcement, journal
 from gpu_management.allocations.models import Allocation, Hold, HoldSource, Phase
+from gpu_management.allocations.repricing import cost_per_hour
 from gpu_management.cluster.models import ClaimIntent
 from gpu_management.core.clock import whole_second
 from gpu_management.devices import grips
@@ -16,6 +17,7 @@ from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
 from gpu_management.mig import service as mig
 from gpu_management.mig.models import MigInstance
+from gpu_management.rates.book import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +80,24 @@ def unpark_claim(session: Session, allocation_id: str, *, now: datetime) -> None
 
 
 def rehome(
-    session: Session, allocation_id: str, source: MigInstance, target: MigInstance, *, now: datetime
+    session: Session,
+    allocation_id: str,
+    source: MigInstance,
+    target: MigInstance,
+    *,
+    book: Book | None = None,
+    now: datetime,
 ) -> None:
     """Let an allocation hold `target` instead of `source`, from one second to the next.
 
-    The devices may be held back: that keeps others away from `target`, not the plan.
+    The devices may be held back: that keeps others away from `target`, not the plan. With a price
+    book it is told what it costs from now on.
 
     Raises:
         StaleDecision: somebody holds `target`.
     """
     allocation = session.get_one(Allocation, allocation_id, populate_existing=True)
-    hold = _open_hold(session, allocation_id, source)
+    hold = open_hold(session, allocation_id, source)
     if hold is None:
         return
     revision = devices.lock(session, allocation.cluster_name)
@@ -106,12 +115,16 @@ def rehome(
         device.version += 1
         device.revision = revision
     _move_host(session, allocation, here, there, revision=revision)
-    _tell(session, allocation, source, target, node=node, now=now)
-    _repin(session, allocation, source, target, there=there, now=now)
+    session.flush()
+    if book is not None:
+        allocation.cost_per_hour = cost_per_hour(session, allocation, book, now=now)
+    tell(session, allocation, source, target, node=node, now=now)
+    repin(session, allocation, source, target, there=there, now=now)
     session.flush()
 
 
-def _open_hold(session: Session, allocation_id: str, instance: MigInstance) -> Hold | None:
+def open_hold(session: Session, allocation_id: str, instance: MigInstance) -> Hold | None:
+    """Return the hold of a slice that an allocation has now."""
     query = select(Hold).where(
         Hold.allocation_id == allocation_id,
         Hold.mig_instance_id == instance.id,
@@ -146,7 +159,7 @@ def _move_host(
     grips.hold_host(session, there.node_id, cpu_milli=cpu, memory_mib=memory, revision=revision)
 
 
-def _tell(
+def tell(
     session: Session,
     allocation: Allocation,
     source: MigInstance,
@@ -155,6 +168,7 @@ def _tell(
     node: Node,
     now: datetime,
 ) -> None:
+    """Write where an allocation is now, and tell its owner."""
     names = [target.mig_id if name == source.mig_id else name for name in allocation.resources]
     allocation.resources = names
     allocation.allocated_resource = ",".join(names)
@@ -164,7 +178,7 @@ def _tell(
     journal.say(session, "allocation.moved", allocation, now=now)
 
 
-def _repin(
+def repin(
     session: Session,
     allocation: Allocation,
     source: MigInstance,
@@ -173,7 +187,7 @@ def _repin(
     there: Device,
     now: datetime,
 ) -> None:
-    """Have the claim made anew, pinned to the new slice."""
+    """Have an allocation's claim made anew, pinned to the new slice."""
     intent = session.get(ClaimIntent, allocation.allocation_id, populate_existing=True)
     if intent is None or intent.gone_at is not None:
         return

@@ -49,6 +49,8 @@ class Ask:
     max_duration_hours: int | None = None
     cost_limit: Decimal | None = None
     wait_seconds: int | None = field(default=None)
+    movable: bool | None = None
+    """Whether a repacking may move it; None leaves that to whoever plans."""
 
     @property
     def milli(self) -> int:

@@ -70,6 +70,11 @@ class AllocationCreate(WireRequest):
     cost_limit: Decimal | None = Field(
         default=None, ge=0, max_digits=15, decimal_places=6, description="In billing currency."
     )
+    movable: bool | None = Field(
+        default=None,
+        description="Whether a repacking of MIG slices may move it: `true` always, `false` never;"
+        " else whoever plans decides.",
+    )
     dry_run: bool = Field(default=False, description="Decide and answer, but hold nothing.")
     wait: bool = Field(default=False, description="Queue when nothing fits now (202).")
     wait_seconds: WireInt | None = Field(
@@ -176,6 +181,7 @@ class Allocation(WireModel):
     wait_until: Moment | None
     allocated_at: Moment | None
     expires_at: Moment | None
+    movable: bool | None = Field(description="Whether a repacking may move it; null: undecided.")
     released_at: Moment | None
     release_reason: str | None
     message: str | None

@@ -286,6 +286,7 @@ def _new(office: Office, ask: Ask, *, principal: Principal, now: datetime) -> Al
         priority=ask.priority,
         max_duration_hours=ask.max_duration_hours,
         cost_limit=ask.cost_limit,
+        movable=ask.movable,
         resources=[],
         phase=Phase.PENDING,
         conditions=[],

@@ -39,4 +39,5 @@ def _holder(allocation: Allocation) -> Holder:
         allocation.team_id,
         allocation.workload_type.value,
         allocation.priority,
+        allocation.movable,
     )

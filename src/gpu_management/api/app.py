@@ -40,6 +40,7 @@ from gpu_management.metrics.routes import router as metrics
 from gpu_management.metrics.service import Intake
 from gpu_management.metrics.store import Store
 from gpu_management.mig.execution import Method
+from gpu_management.mig.node_routes import router as mig_nodes
 from gpu_management.mig.plan_routes import router as mig_plans
 from gpu_management.mig.plans_routes import router as mig_plans_run
 from gpu_management.mig.routes import router as mig
@@ -88,6 +89,7 @@ class Parts:
     metrics_store: Store = field(default_factory=Embedded)
     cache: Cache = field(default_factory=Cache)
     mig_method: Method = Method.LEDGER
+    mig_by_collectors: bool = False
     notification_terms: Terms = field(default_factory=Terms)
     dashboard: Dashboard | None = None
 
@@ -119,6 +121,7 @@ def create_app(parts: Parts) -> FastAPI:
         mig,
         mig_plans,
         mig_plans_run,
+        mig_nodes,
         slices,
         allocations,
         costs,
@@ -166,6 +169,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.currency = parts.desk.currency
     app.state.slice_claims = claims_of
     app.state.mig_method = parts.mig_method
+    app.state.mig_by_collectors = parts.mig_by_collectors
     app.state.notification_terms = parts.notification_terms
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)

@@ -29,6 +29,7 @@ class Permission(StrEnum):
     DEVICES_WRITE = "devices.write"
     MIG_READ = "mig.read"
     MIG_WRITE = "mig.write"
+    MIG_CUT = "mig.cut"
     ALLOCATIONS_READ = "allocations.read"
     ALLOCATIONS_WRITE = "allocations.write"
     COST_READ = "cost.read"
@@ -52,6 +53,7 @@ ACCESS: Mapping[Permission, frozenset[Role]] = {
     Permission.DEVICES_WRITE: _STAFF,
     Permission.MIG_READ: EVERY_ROLE,
     Permission.MIG_WRITE: _STAFF,
+    Permission.MIG_CUT: _STAFF,
     Permission.ALLOCATIONS_READ: _HOLDERS,
     Permission.ALLOCATIONS_WRITE: _HOLDERS,
     Permission.COST_READ: _ACCOUNTANTS,

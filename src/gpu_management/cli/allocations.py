@@ -63,6 +63,10 @@ Selector = Annotated[
 Priority = Annotated[int, typer.Option("--priority", min=-1000, max=1000)]
 Hours = Annotated[int | None, typer.Option("--hours", min=1, help="Ends after that long.")]
 CostLimit = Annotated[float | None, typer.Option("--cost-limit", min=0)]
+Movable = Annotated[
+    bool | None,
+    typer.Option("--movable/--not-movable", help="A repacking of slices may move it, or never."),
+]
 Cores = Annotated[float | None, typer.Option("--cores", min=0, help="CPU cores of the host.")]
 HostMemory = Annotated[float | None, typer.Option("--host-memory", min=0, metavar="GIB")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide, but hold nothing.")]
@@ -140,6 +144,7 @@ def request(  # noqa: PLR0913 - typer reads the options from the signature
     priority: Priority = 0,
     hours: Hours = None,
     cost_limit: CostLimit = None,
+    movable: Movable = None,
     cores: Cores = None,
     host_memory: HostMemory = None,
     dry_run: DryRun = False,
@@ -176,7 +181,7 @@ def simulate(  # noqa: PLR0913 - typer reads the options from the signature
     host_memory: HostMemory = None,
 ) -> None:
     """Ask whether a request would fit now, where, and at what price."""
-    asked = {"pod": None, "user": None, "cost_limit": None} | dict(locals())
+    asked = dict.fromkeys(("pod", "user", "cost_limit", "movable")) | dict(locals())
     preview = shell.send("POST", f"{ALLOCATIONS}/simulate", _body(asked))
     if not shell.printer.is_for_people():
         shell.printer.data(preview)
@@ -254,6 +259,7 @@ def _body(asked: dict[str, Any]) -> dict[str, Any]:
         priority=asked["priority"],
         maxDurationHours=asked["hours"],
         costLimit=asked["cost_limit"],
+        movable=asked["movable"],
         cpuMilli=None if cores is None else round(cores * 1000),
         memoryMib=None if memory_gib is None else round(memory_gib * 1024),
     )

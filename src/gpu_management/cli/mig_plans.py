@@ -68,12 +68,18 @@ def create(
     movable: Annotated[
         list[str] | None, typer.Option(help="A namespace whose slices may move.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="mig-manager, dynamic or ledger.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="mig-manager, dynamic, collector or ledger.")
+    ] = None,
+    restarts: Annotated[
+        bool, typer.Option(help="Work may stop before its new slice exists, where it must.")
+    ] = True,
 ) -> None:
     """Make a plan and keep it as a draft; nothing is changed before it is approved."""
     body: dict[str, Any] = read_json(file) if file else {}
     asked = dict(map(_wish, demand or ()))
     body |= given(demand=asked or None, movableNamespaces=movable, method=method)
+    body |= {} if restarts else {"allowRestarts": False}
     made = shell.send("POST", PLANS, body)
     if not shell.printer.is_for_people():
         shell.printer.data(made)
@@ -131,12 +137,11 @@ def _tell(shell: Shell, plan: dict[str, Any]) -> None:
 
 
 def _words(task: dict[str, Any]) -> tuple[str, str]:
-    if task["deed"] == "move":
+    if task["deed"] != "cut":
         source = f"{task['from_device']}@{task['from_start']}"
-        return (
-            f"move {task['namespace']}/{task['pod_name']} ({task['profile']})",
-            f"{source} to {task['to_device']}@{task['to_start']}",
-        )
+        target = f"{task['to_device']}@{task['to_start']}"
+        where = {"stop": source, "start": target}.get(task["deed"], f"{source} to {target}")
+        return f"{task['deed']} {task['namespace']}/{task['pod_name']} ({task['profile']})", where
     layouts = [
         f"{device}: {' '.join(f'{p}@{s}' for p, s in places) or 'empty'}"
         for device, places in task["after"].items()

@@ -268,6 +268,7 @@ def _parts(
         node_pool_labels=settings.billing.node_pool_labels,
         max_rate_per_hour=settings.billing.max_rate_per_hour,
         mig_method=method_of(settings),
+        mig_by_collectors=settings.cluster.mig_by_collectors,
         notification_terms=wiring_notifications.terms_of(settings),
         dashboard=dashboard.built(),
         intake=wiring_metrics.intake_of(settings.metrics),

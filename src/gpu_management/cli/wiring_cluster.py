@@ -12,6 +12,7 @@ from gpu_management.cluster.live import ConnectionUnusable, LiveCluster
 from gpu_management.controller.cluster import ClusterDesk, Terms
 from gpu_management.controller.loops import Job
 from gpu_management.controller.repartition import Repartitioner
+from gpu_management.controller.repartition_collector import CollectorHands
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
 from gpu_management.core.settings import Settings
@@ -53,7 +54,8 @@ def cluster_jobs(
     if settings.server.role == "api":
         return ()  # who only answers needs no way to the cluster, and no rights there
     if told.connection == "none":
-        worker = Repartitioner(database, told.name)
+        hands = CollectorHands(database, told.name) if told.mig_by_collectors else None
+        worker = Repartitioner(database, told.name, hands=hands, keeper=office.placer.keeper)
         return [Job("mig-plans", told.sync_seconds, worker.run)]
     try:
         cluster = LiveCluster(_file(settings), told.context)

@@ -20,6 +20,7 @@ CONFIG_LABEL: Final = "nvidia.com/mig.config"
 STATE_LABEL: Final = "nvidia.com/mig.config.state"
 CONFIG_KEY: Final = "config.yaml"
 _OURS: Final = "gpum"
+_COUNT: Final = "nvidia.com/gpu.count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,26 @@ def wrong_slices(
         return "the node announces no GPU"
     if found.source is Source.SLICES:
         return _wrong_devices({d.minor: d for d in found.devices if d.minor is not None}, wanted)
-    told = read_gpu_labels(node["metadata"].get("labels") or {})
-    has = Counter(told.mig_counts if told else {})
+    has = _labelled(node["metadata"].get("labels") or {})
     total = sum((Counter(profiles) for profiles in wanted.values()), Counter[str]())
     if has != Counter({name.replace("+", "."): count for name, count in total.items()}):
         return f"the node's labels count {_words(has)}, not {_words(total)}"
     return None
+
+
+def _labelled(labels: Mapping[str, str]) -> Counter[str]:
+    """Return how many slices of each profile a node's labels count.
+
+    With the strategy `mixed` each profile has its label; with `single` the product names the only
+    profile, and the count of GPUs is that of its slices.
+    """
+    told = read_gpu_labels(labels)
+    if told is None:
+        return Counter()
+    count = labels.get(_COUNT, "")
+    if told.single_profile is not None and count.isascii() and count.isdigit():
+        return Counter({told.single_profile.replace("+", "."): int(count)})
+    return Counter(told.mig_counts)
 
 
 def _wrong_devices(

@@ -13,6 +13,8 @@ from gpu_management.cluster.pods import PodFacts
 from gpu_management.cluster.slices import DRIVER, SliceDevice
 
 TEAM_LABELS = ("gpu.company.com/team", "team")
+MOVABLE_LABEL = "gpu.company.com/movable"
+"""Label of a pod: `true`, a repartition plan may move it; `false`, none ever may."""
 
 _CARD = re.compile(r"nvidia\.com/gpu(?:\.shared)?")
 _SLICE = re.compile(r"nvidia\.com/mig-(?P<profile>\d+g\.\d+gb)(?P<more>\.[\w.]+)?")
@@ -44,6 +46,8 @@ class Usage:
     """Which devices they are is not known, only how many."""
     allocation_id: str | None = None
     """The allocation that the pod says it belongs to."""
+    is_movable: bool | None = None
+    """Whether a repartition plan may move it, as far as the pod says."""
 
 
 def read_usage(
@@ -86,6 +90,7 @@ def _of_claim(
         owner_kind=None if pod is None else pod.owner_kind,
         owner_name=None if pod is None else pod.owner_name,
         is_guess=False,
+        is_movable=None if pod is None else movable_of(pod.labels),
     )
 
 
@@ -120,8 +125,14 @@ def _of_pod(pod: PodFacts) -> Usage:
         owner_name=pod.owner_name,
         is_guess=True,
         allocation_id=pod.allocation_id,
+        is_movable=movable_of(pod.labels),
     )
 
 
 def _team(pod: PodFacts) -> str | None:
     return next((pod.labels[name] for name in TEAM_LABELS if pod.labels.get(name)), None)
+
+
+def movable_of(labels: Mapping[str, str]) -> bool | None:
+    """Say whether a pod lets a repartition plan move it; None where it says nothing of use."""
+    return {"true": True, "false": False}.get(labels.get(MOVABLE_LABEL, "").casefold())

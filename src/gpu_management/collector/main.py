@@ -20,6 +20,8 @@ from prometheus_client.registry import Collector
 
 from gpu_management.collector.agent import Agent, Eyes, Sources, seconds_to_next
 from gpu_management.collector.exposition import OwnReadings
+from gpu_management.collector.mig_agent import MigAgent
+from gpu_management.collector.mig_nvml import nvml_slicer
 from gpu_management.collector.podresources import SOCKET
 from gpu_management.collector.sender import Sender
 
@@ -32,6 +34,7 @@ _VARIABLES: Final = """environment:
   KUBELET_SOCKET           pod-resources socket of the kubelet; empty: pods are not looked up
   COLLECTION_INTERVAL      seconds between two looks (15)
   METRICS_PORT             port of this process's own metrics (9401); 0: none
+  MIG_AGENT                true: cut this node's GPUs where an approved repartition plan says so
 """
 _FORMAT: Final = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s - %(message)s"
 _LONGEST_INTERVAL_SECONDS: Final = 3600
@@ -51,6 +54,7 @@ class Options:
     key_file: Path | None
     interval_seconds: int
     metrics_port: int
+    cuts_gpus: bool = False
 
     def read_key(self) -> str | None:
         """Return the key, from the file where one is named."""
@@ -86,6 +90,7 @@ def options(environ: Mapping[str, str]) -> Options:
             environ, "COLLECTION_INTERVAL", 15, low=1, high=_LONGEST_INTERVAL_SECONDS
         ),
         metrics_port=_whole(environ, "METRICS_PORT", 9401, low=0, high=65535),
+        cuts_gpus=_yes(environ, "MIG_AGENT"),
     )
 
 
@@ -94,6 +99,13 @@ def _whole(environ: Mapping[str, str], name: str, default: int, *, low: int, hig
     if not text.isdecimal() or not low <= int(text) <= high:
         raise Misused(f"{name} must be a whole number from {low} to {high}, not {environ[name]!r}")
     return int(text)
+
+
+def _yes(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").strip().casefold()
+    if text not in {"", "true", "false"}:
+        raise Misused(f"{name} must be true or false, not {environ[name]!r}")
+    return text == "true"
 
 
 class OwnCounts(Collector):
@@ -131,10 +143,13 @@ def run(told: Options, stop: threading.Event, *, rounds: int | None = None) -> N
     registry.register(OwnCounts(sender))
     if told.metrics_port:
         start_http_server(told.metrics_port, registry=registry)
+    cutter = MigAgent(client, told.read_key, told.sources.node_name, nvml_slicer)
     done = 0
     try:
         while not stop.is_set() and done != rounds:
             agent.round()
+            if told.cuts_gpus:
+                cutter.round()
             done += 1
             if done != rounds:
                 stop.wait(seconds_to_next(datetime.now(UTC), told.interval_seconds))

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations import enforcement, journal, observing, service
+from gpu_management.allocations import conditions as marks
+from gpu_management.allocations import enforcement, journal, observing, service, stopping
 from gpu_management.allocations.binding import (
     Patience,
     Reservation,
@@ -20,6 +21,7 @@ from gpu_management.auth.principals import SYSTEM
 from gpu_management.cluster.mirror import Mirror
 from gpu_management.cluster.pods import PodFacts, read_pod
 from gpu_management.cluster.protocol import Kind
+from gpu_management.cluster.usage import movable_of
 from gpu_management.core.database import Database
 from gpu_management.devices import service as devices
 
@@ -34,19 +36,33 @@ _OPEN = select(
     Allocation.pod_uid,
     Allocation.claim_name,
     Allocation.allocated_at,
+    Allocation.movable,
     Allocation.conditions,
 ).where(
     Allocation.phase == Phase.ALLOCATED,
     Allocation.requested_by != observing.OBSERVER,
     Allocation.release_reason.is_(None),
 )
-_OpenRow = Row[tuple[str, str, str, str | None, str | None, datetime | None, list[dict[str, str]]]]
+_OpenRow = Row[
+    tuple[
+        str,
+        str,
+        str,
+        str | None,
+        str | None,
+        datetime | None,
+        bool | None,
+        list[dict[str, str]],
+    ]
+]
 
 
 @dataclass(frozen=True, slots=True)
 class _News:
     allocation_id: str
     verdict: Verdict
+    is_movable: bool | None
+    """What its pods say of being moved; None where they say nothing."""
 
 
 class Binder:
@@ -84,9 +100,14 @@ class Binder:
             rows = session.execute(_OPEN.where(Allocation.cluster_name == self._cluster_name)).all()
         found = []
         for row in rows:
-            verdict = judge(_reservation(row), _pods_of(row, pods), self._patience, now=now)
-            if _is_news(row, verdict):
-                found.append(_News(row.allocation_id, verdict))
+            if marks.has(row.conditions, stopping.MOVING):
+                continue  # a plan ended its pods
+            facts = _pods_of(row, pods)
+            seen = [_seen(pod, is_told=is_told) for pod, is_told in facts]
+            verdict = judge(_reservation(row), seen, self._patience, now=now)
+            movable = _movable([pod for pod, _ in facts], verdict)
+            if _is_news(row, verdict) or movable not in {None, row.movable}:
+                found.append(_News(row.allocation_id, verdict, movable))
         return found
 
 
@@ -104,16 +125,24 @@ def pods_by_key(pods: Iterable[PodFacts]) -> dict[_Key, list[PodFacts]]:
     return found
 
 
-def _pods_of(row: _OpenRow, pods: Mapping[_Key, Sequence[PodFacts]]) -> list[SeenPod]:
+def _pods_of(row: _OpenRow, pods: Mapping[_Key, Sequence[PodFacts]]) -> list[tuple[PodFacts, bool]]:
+    """Return the pods of an allocation, and of each whether it says so itself."""
     told = [*pods.get(("told", row.namespace, row.allocation_id), ())]
     if row.claim_name is not None:
         told += pods.get(("claim", row.namespace, row.claim_name), ())
         named: Sequence[PodFacts] = ()
     else:
         named = pods.get(("name", row.namespace, row.pod_name), ())
-    by_uid = {pod.uid: _seen(pod, is_told=False) for pod in named}
-    by_uid |= {pod.uid: _seen(pod, is_told=True) for pod in told}
+    by_uid = {pod.uid: (pod, False) for pod in named}
+    by_uid |= {pod.uid: (pod, True) for pod in told}
     return list(by_uid.values())
+
+
+def _movable(pods: Sequence[PodFacts], verdict: Verdict) -> bool | None:
+    """Say whether the pods that use an allocation let it be moved: one that does not is enough."""
+    using = {pod.uid for pod in verdict.pods}
+    told = {movable_of(pod.labels) for pod in pods if pod.uid in using} - {None}
+    return None if not told else False not in told
 
 
 def _seen(pod: PodFacts, *, is_told: bool) -> SeenPod:
@@ -152,6 +181,8 @@ def _write(session: Session, news: _News, *, now: datetime) -> None:
     found = session.get_one(Allocation, news.allocation_id, populate_existing=True)
     if found.phase is not Phase.ALLOCATED or enforcement.is_releasing(found):
         return
+    if news.is_movable is not None:
+        found.movable = news.is_movable
     if verdict.pods and found.pod_uid not in {pod.uid for pod in verdict.pods}:
         found.pod_uid = verdict.pods[0].uid
     names = [pod.name for pod in verdict.pods]

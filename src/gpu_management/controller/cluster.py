@@ -96,7 +96,11 @@ class ClusterDesk:
         )
         hands = ClusterHands(database, cluster, self._mirror, cluster_name=terms.cluster_name)
         self._plans = Repartitioner(
-            database, terms.cluster_name, hands=hands, on_end=self._look_again
+            database,
+            terms.cluster_name,
+            hands=hands,
+            keeper=office.placer.keeper,
+            on_end=self._look_again,
         )
         self._wishes = Mirror(cluster, [Kind.PROFILE], clock=clock)
         self._profiles = Profiles(database, self._wishes)

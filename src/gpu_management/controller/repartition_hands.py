@@ -13,7 +13,7 @@ from gpu_management.allocations import rehoming
 from gpu_management.allocations.rehoming import Tenancy
 from gpu_management.cluster import mig_manager as manager
 from gpu_management.cluster.claims import read_claim
-from gpu_management.cluster.inventory import FoundNode, read_inventory
+from gpu_management.cluster.inventory import FoundNode, Source, read_inventory
 from gpu_management.cluster.mig_manager import CONFIG_KEY, Board
 from gpu_management.cluster.mirror import Mirror
 from gpu_management.cluster.protocol import (
@@ -25,21 +25,25 @@ from gpu_management.cluster.protocol import (
 )
 from gpu_management.controller import cards
 from gpu_management.controller.repartition import Work
+from gpu_management.controller.repartition_collector import CollectorHands
 from gpu_management.core.database import AnySelect, Database
 from gpu_management.core.problems import Conflict
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
 from gpu_management.mig import execution as rules
+from gpu_management.mig import service as mig
 from gpu_management.mig.execution import (
     ASKED,
     BEGUN,
     PATIENCE,
     WRITTEN,
+    Method,
     News,
     Outcome,
     Patience,
     Seen,
 )
+from gpu_management.mig.geometry import Placement
 from gpu_management.mig.models import MigInstance
 from gpu_management.mig.plan_tasks import Cut, Move
 
@@ -75,8 +79,23 @@ class ClusterHands:
         self._cluster_name = cluster_name
         self._place = place
         self._patience = patience
+        self._collector = CollectorHands(database, cluster_name, patience=patience)
 
     def cut(self, work: Work, task: Cut, *, now: datetime) -> Outcome:
+        """Have a node's GPUs cut, by its collector or the MIG manager, and judge the answer."""
+        if work.method is not Method.COLLECTOR:
+            return self._cut_by_manager(work, task, now=now)
+        outcome = self._collector.cut(work, task, now=now)
+        if outcome.news is not News.DONE:
+            return outcome
+        node = self._cluster.get(Kind.NODE, task.node_name)
+        found = self._found(node)
+        is_told = found is not None and found.source in {Source.SLICES, Source.LABELS}
+        wrong = manager.wrong_slices(node, found, self._wanted(task)) if is_told else None
+        seen = Seen(None, "success", wrong, f"the collector of {task.node_name}")
+        return rules.judge_cut(seen, None, work.progress, now=now, patience=self._patience)
+
+    def _cut_by_manager(self, work: Work, task: Cut, *, now: datetime) -> Outcome:
         """Ask the MIG manager for the layout of a node, and judge its answer."""
         progress = work.progress
         name = manager.layout_name(
@@ -169,10 +188,21 @@ class ClusterHands:
         found = read_inventory([node], self._mirror.objects(Kind.SLICE))
         return found[0] if found else None
 
-    def settle(self, session: Session, task: Cut, *, now: datetime) -> None:
-        """Write the slices of a node as it announces them: the driver chose where they begin."""
+    def settle(self, session: Session, work: Work, task: Cut, *, now: datetime) -> None:
+        """Write the slices of a node as it announces them: the driver chose where they begin.
+
+        Labels count slices and do not say where they are: there the plan's places are taken.
+        """
+        if work.method is Method.COLLECTOR:
+            self._collector.settle(session, work, task, now=now)
+            return
         node = self._mirror.find(Kind.NODE, "", task.node_name)
         found = self._found(node) if node is not None else None
+        if found is not None and found.source is Source.LABELS:
+            for device_id, places in task.after.items():
+                device = devices.find_device(session, device_id)
+                mig.apply_layout(session, device, [Placement(*p) for p in places], now=now)
+            return
         announced = found.devices if found is not None else None
         told = {device.minor: device for device in announced or ()}
         for device_id in task.after:

@@ -306,6 +306,10 @@ class Cluster(Section):
     release_after_pod_seconds: Seconds = Field(
         60, ge=0, description="How long after its last pod ended another one may still come."
     )
+    mig_by_collectors: bool = Field(
+        default=False,
+        description="Repartition plans may have GPUs cut by the collectors of their nodes.",
+    )
     sync_seconds: FractionalSeconds = Field(
         1.0, gt=0, description="Between looks at what changed in the cluster."
     )

@@ -56,10 +56,14 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """GPUs, and how many more instances of each profile are asked for."""
+    """GPUs, and how many more instances of each profile are asked for.
+
+    Unless work `may_restart`, no instance stops before its copy runs.
+    """
 
     gpus: Sequence[Gpu]
     demand: Mapping[str, int]
+    may_restart: bool = True
 
     def slices(self, counts: Mapping[str, int]) -> int:
         """Return the compute slices of so many instances of each profile."""

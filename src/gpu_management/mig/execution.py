@@ -39,6 +39,16 @@ class Method(StrEnum):
     """NVIDIA's MIG manager; it makes every slice of a GPU anew."""
     DYNAMIC = "dynamic"
     """The DRA driver, when a claim asks for a slice: nothing is cut ahead."""
+    COLLECTOR = "collector"
+    """Our collector on the node, through NVML; slices that stay are left as they are."""
+
+
+class OrderOutcome(StrEnum):
+    """What a collector says came of an order to cut."""
+
+    WORKING = "working"
+    DONE = "done"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,8 @@ BEGUN: Final = "begun"
 WRITTEN: Final = "written"
 """The layout is in the MIG manager's file; it takes a while until the manager can read it."""
 ASKED: Final = "asked"
+NOTICED: Final = "noticed"
+"""Whoever holds the slice was told, and has its time."""
 _PAUSED: Final = "; paused: "
 
 
@@ -150,32 +162,42 @@ class Patience:
     rebooting: timedelta = timedelta(seconds=1800)
     verify: timedelta = timedelta(seconds=300)
     drain: timedelta = timedelta(seconds=600)
+    window_margin: timedelta = timedelta(seconds=300)
+    """Before a maintenance window ends: nothing is begun that it could cut short."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the MIG manager and the node say while a cut is under way.
+    """What whoever cuts and the node say while a cut is under way.
 
-    `config` is the layout the node was told, `told_state` the manager's word on it; `wrong` is
-    what the node announces other than wanted, None while all is as it should be.
+    `config` is the layout that was asked for, `told_state` the word on it; `wrong` is what the node
+    has other than wanted, None while all is as it should be.
     """
 
     config: str | None
     told_state: str | None
     wrong: str | None
+    who: str = "the MIG manager"
+    detail: str | None = None
 
 
 PATIENCE: Final = Patience()
 
 
 def judge_cut(
-    seen: Seen, wanted: str, progress: Progress, *, now: datetime, patience: Patience = PATIENCE
+    seen: Seen,
+    wanted: str | None,
+    progress: Progress,
+    *,
+    now: datetime,
+    patience: Patience = PATIENCE,
 ) -> Outcome:
-    """Return what became of a cut through the MIG manager; a node's word alone is not believed."""
+    """Return what became of a cut that somebody was asked for; his word alone is not believed."""
     if seen.config != wanted:
         return Outcome(News.PAUSE, f"somebody set nvidia.com/mig.config to {seen.config}")
     if seen.told_state == "failed":
-        return Outcome(News.FAIL, "the MIG manager reports failed")
+        why = f": {seen.detail}" if seen.detail else ""
+        return Outcome(News.FAIL, f"{seen.who} reports failed{why}")
     stage = seen.told_state or ASKED
     if stage == "success" and seen.wrong is None:
         return Outcome(News.DONE)
@@ -183,7 +205,7 @@ def judge_cut(
     limit = _limit(stage, patience)
     if since is not None and now - since >= limit:
         return Outcome(News.FAIL, _late(stage, seen, limit))
-    return Outcome(News.WAIT, f"the MIG manager says {seen.told_state or 'nothing yet'}", stage)
+    return Outcome(News.WAIT, f"{seen.who} says {seen.told_state or 'nothing yet'}", stage)
 
 
 def _limit(stage: str, patience: Patience) -> timedelta:
@@ -195,13 +217,22 @@ def _limit(stage: str, patience: Patience) -> timedelta:
     return known.get(stage, patience.pending)
 
 
+def judge_notice(progress: Progress, notice: timedelta, *, now: datetime) -> Outcome:
+    """Return whether an allocation that is to stop has had its notice."""
+    begun = progress.since if progress.stage == NOTICED else None
+    if notice and (begun is None or now - begun < notice):
+        until = (begun or now) + notice
+        return Outcome(News.WAIT, f"gives notice until {until:%Y-%m-%dT%H:%M:%SZ}", NOTICED)
+    return Outcome(News.DONE)
+
+
 def _late(stage: str, seen: Seen, limit: timedelta) -> str:
     seconds = int(limit.total_seconds())
     if stage == "success":
-        return f"the MIG manager reports success, but after {seconds} s {seen.wrong}"
+        return f"{seen.who} reports success, but after {seconds} s {seen.wrong}"
     if stage == ASKED:
-        return f"the MIG manager has said nothing for {seconds} s"
-    return f"the MIG manager has been {stage} for {seconds} s"
+        return f"{seen.who} has said nothing for {seconds} s"
+    return f"{seen.who} has been {stage} for {seconds} s"
 
 
 def judge_drain(

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gpu_management.core.database import Base, Flag, JsonText, UtcDateTime, enum_text
-from gpu_management.mig.execution import Method, PlanState
+from gpu_management.mig.execution import Method, OrderOutcome, PlanState
 
 
 class MigPlan(Base):
@@ -36,6 +36,8 @@ class MigPlan(Base):
     approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    limits: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
+    """When and where it may act: windows, labels of nodes to be left alone, notice."""
     edition: Mapped[int] = mapped_column()
 
 
@@ -51,3 +53,19 @@ class MigPlanNode(Base):
     plan_id: Mapped[str] = mapped_column(ForeignKey("mig_plans.plan_id"), primary_key=True)
     node_name: Mapped[str] = mapped_column(String(253), primary_key=True)
     open_key: Mapped[str | None] = mapped_column(String(320))
+
+
+class MigNodeReport(Base):
+    """What the collector of a node saw of its GPUs, and what came of the order it was given."""
+
+    __tablename__ = "mig_node_reports"
+
+    cluster_name: Mapped[str] = mapped_column(ForeignKey("gpu_clusters.name"), primary_key=True)
+    node_name: Mapped[str] = mapped_column(String(253), primary_key=True)
+    order_id: Mapped[str | None] = mapped_column(String(64))
+    outcome: Mapped[OrderOutcome | None] = mapped_column(enum_text(OrderOutcome))
+    message: Mapped[str | None] = mapped_column(String(1000))
+    reported_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    devices: Mapped[list[dict[str, Any]]] = mapped_column(JsonText)
+    """Uuid, number, MIG mode and slices of each GPU, at the last look."""
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -6,7 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from gpu_management.core.wire import Instant, Moment, WireInt, WireModel, WireRequest
-from gpu_management.mig.plan_service import Rules, Window
+from gpu_management.mig.plan_service import Rules
+from gpu_management.mig.windows import Window
 
 _EXAMPLE: dict[str, JsonValue] = {
     "demand": {"3g.40gb": 4},
@@ -33,7 +34,7 @@ class WindowAsk(WireRequest):
 
 
 class PlanAsk(WireRequest):
-    """What to plan for; nothing may move unless this says so."""
+    """What to plan for; nothing may move unless its owner or this says so."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -64,6 +65,10 @@ class PlanAsk(WireRequest):
     windows: list[WindowAsk] = Field(
         default=[], max_length=1000, description="If there are any, only their nodes are touched."
     )
+    allow_restarts: bool = Field(
+        default=True,
+        description="Work may stop before its new slice exists, where it cannot run beside it.",
+    )
     time_limit_seconds: float = Field(default=5.0, gt=0, le=30, allow_inf_nan=False)
     with_curve: bool = Field(default=False, description="Also say what less cost would achieve.")
 
@@ -81,6 +86,7 @@ class PlanAsk(WireRequest):
             kept_nodes=frozenset(self.keep_nodes),
             kept_labels=self.keep_labels,
             windows=[Window(w.node_name, w.starts_at, w.ends_at) for w in self.windows],
+            may_restart=self.allow_restarts,
         )
 
 

@@ -6,7 +6,6 @@ A plan is plain data in terms of devices, slices and allocations; nothing here c
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +16,7 @@ from gpu_management.mig.fragmentation import Boards
 from gpu_management.mig.geometry import Geometry, load_geometries
 from gpu_management.mig.layout import smallest_profile_for
 from gpu_management.mig.models import MigInstance
+from gpu_management.mig.windows import Window, keeping_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Holder:
     team_id: str | None
     workload_type: str
     priority: int
+    movable: bool | None = None
+    """What its owner says: it may move, never, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +55,12 @@ ClaimsOf = Callable[[Session, str], Claims]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """When a node may be touched."""
-
-    node_name: str
-    starts_at: datetime
-    ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """What a plan may touch, and what touching costs.
 
-    A slice may move if its allocation is named, or its namespace, team or kind of work. Its cost is
-    1 plus `cost_per_priority` for each point of priority, times the weight of its team. With
-    windows, only their nodes are touched.
+    A slice may move if its owner says so, or if its allocation, namespace, team or kind of work is
+    named; never if its owner forbids it. Its cost is 1 plus `cost_per_priority` for each point of
+    priority, times the weight of its team. With windows, only their nodes are touched.
     """
 
     allocation_ids: frozenset[str] = frozenset()
@@ -81,11 +74,15 @@ class Rules:
     kept_nodes: frozenset[str] = frozenset()
     kept_labels: Mapping[str, str] = field(default_factory=dict)
     windows: Sequence[Window] = ()
+    may_restart: bool = True
 
     def may_move(self, holder: Holder | None) -> bool:
         """Say whether a slice may move; one that nobody is known to hold never does."""
-        return holder is not None and (
-            holder.allocation_id in self.allocation_ids
+        if holder is None or holder.movable is False:
+            return False
+        return (
+            holder.movable is True
+            or holder.allocation_id in self.allocation_ids
             or holder.namespace in self.namespaces
             or holder.team_id in self.teams
             or holder.workload_type in self.workload_types
@@ -98,7 +95,7 @@ class Rules:
 
     def keeps(self, device_id: str, node: Node) -> bool:
         """Say whether a device must not be touched."""
-        labelled = any(node.labels.get(k) == v for k, v in self.kept_labels.items())
+        labelled = keeping_label(node.labels, self.kept_labels) is not None
         named = device_id in self.kept_devices or node.node_name in self.kept_nodes
         windows = {window.node_name for window in self.windows}
         closed = bool(windows) and node.node_name not in windows
@@ -142,7 +139,8 @@ def situation_of(
         )
         for pk, device_id, key, node in session.execute(ready)
     ]
-    return Situation(gpus, waiting_demand(gpus, claims.waiting) if demand is None else demand)
+    asked = waiting_demand(gpus, claims.waiting) if demand is None else demand
+    return Situation(gpus, asked, may_restart=rules.may_restart)
 
 
 def _item(instance: MigInstance, holder: Holder | None, rules: Rules) -> Item:

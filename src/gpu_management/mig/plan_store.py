@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from gpu_management.core.paging import Listing, Page, list_rows
 from gpu_management.devices import service as devices
-from gpu_management.devices.models import Device, DeviceState, Node
+from gpu_management.devices.models import Device, DeviceState
 from gpu_management.events import service as events
 from gpu_management.mig import execution as rules
+from gpu_management.mig import plan_checks as checks
 from gpu_management.mig import plan_tasks as tasks
 from gpu_management.mig.errors import (
     MigPlanNotExecutable,
@@ -22,15 +23,21 @@ from gpu_management.mig.errors import (
     MigPlanState,
 )
 from gpu_management.mig.execution import Method, PlanState, Progress
-from gpu_management.mig.models import MigInstance
+from gpu_management.mig.plan_checks import Found
 from gpu_management.mig.plan_models import MigPlan, MigPlanNode
 from gpu_management.mig.plan_service import Claims, ClaimsOf
 from gpu_management.mig.plan_steps import Op
 from gpu_management.mig.plan_tasks import Slice, Task, Unexecutable
 from gpu_management.mig.planner import Plan
-
-Found = dict[str, dict[str, Any]]
-"""For each device touched: its node, and its slices with their holders."""
+from gpu_management.mig.windows import (
+    NO_LIMITS,
+    Closed,
+    Limits,
+    as_document,
+    closed,
+    read_limits,
+    without_past,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Draft:
     method: Method
     left_alone: frozenset[str] = frozenset()
     """Devices that could not be cut because somebody uses them."""
+    limits: Limits = NO_LIMITS
 
 
 def keep(
@@ -67,14 +75,14 @@ def keep(
         position=0,
         stage="",
         is_undoing=False,
+        limits=as_document(draft.limits),
         created_by=by[:120],
         created_at=now,
         edition=1,
     )
     session.add(plan)
     session.flush()
-    names = sorted({told["node"] for told in found.values()})
-    session.add_all(MigPlanNode(plan_id=plan.plan_id, node_name=name) for name in names)
+    session.add_all(MigPlanNode(plan_id=plan.plan_id, node_name=n) for n in nodes_of(plan))
     say(session, plan, "mig.plan.created", now=now)
     return plan
 
@@ -97,7 +105,7 @@ def _ready(session: Session, draft: Draft, claims: Claims) -> tuple[Found, list[
     touched = {step["device_id"] for step in steps} | {
         step["from_device_id"] for step in steps if step["from_device_id"]
     }
-    found = look(session, sorted(touched), claims)
+    found = checks.look(session, sorted(touched), claims)
     return found, _tasks(found, steps, draft.method)
 
 
@@ -126,28 +134,6 @@ def _tasks(found: Found, steps: Sequence[Mapping[str, Any]], method: Method) -> 
     if method is Method.MIG_MANAGER:
         tasks.check_whole_cuts(todo, before)
     return todo
-
-
-def look(session: Session, device_ids: Sequence[str], claims: Claims) -> Found:
-    """Return node and slices, with their holders, of devices as they are now."""
-    query = (
-        select(Device.device_id, Node.node_name, MigInstance)
-        .join(Node, Node.id == Device.node_id)
-        .outerjoin(
-            MigInstance,
-            (MigInstance.device_id == Device.id) & MigInstance.destroyed_at.is_(None),
-        )
-        .where(Device.live_id.in_(device_ids))
-        .order_by(Device.device_id, MigInstance.placement_start)
-    )
-    found: Found = {}
-    for device_id, node_name, instance in session.execute(query):
-        told = found.setdefault(device_id, {"node": node_name, "slices": []})
-        if instance is not None:
-            holder = claims.holders.get(instance.id)
-            owner = holder.allocation_id if holder else ("?" if instance.held else None)
-            told["slices"].append([instance.profile_name, instance.placement_start, owner])
-    return found
 
 
 def find(session: Session, plan_id: str) -> MigPlan:
@@ -180,32 +166,19 @@ def approve(
 
     Raises:
         MigPlanState: it is no draft.
-        MigPlanStale: the devices are not as they were when it was made.
+        MigPlanStale: the devices are not as they were when it was made, or a window is over.
     """
     plan = _locked(session, plan_id, {PlanState.DRAFT}, "approved")
-    different = differences(session, plan, claims_of)
+    different = checks.differences(session, plan, claims_of)
+    shut = closed(limits_of(plan).windows, nodes_of(plan), now=now, margin=timedelta(0))
+    if different is None and shut is not None and shut.is_over:
+        different = shut.why
     if different:
         raise MigPlanStale(f"{different}; make a new plan")
     plan.state = PlanState.APPROVED
     plan.approved_by = by[:120]
     plan.approved_at = now
     return _changed(session, plan, "mig.plan.approved", now=now)
-
-
-def differences(session: Session, plan: MigPlan, claims_of: ClaimsOf) -> str | None:
-    """Say how the devices differ from what the plan was made for, or None."""
-    present = look(session, sorted(plan.found), claims_of(session, plan.cluster_name))
-    for device_id, told in sorted(plan.found.items()):
-        if device_id not in present:
-            return f"{device_id} is no longer there"
-        if present[device_id] != told:
-            return f"the slices of {device_id} or their holders have changed"
-    broken = select(Device.device_id, Device.state).where(
-        Device.live_id.in_(sorted(plan.found)), Device.state != DeviceState.READY
-    )
-    for device_id, state in session.execute(broken):
-        return f"{device_id} is {state.value}"
-    return None
 
 
 def pause(session: Session, plan_id: str, *, now: datetime) -> MigPlan:
@@ -221,12 +194,13 @@ def pause(session: Session, plan_id: str, *, now: datetime) -> MigPlan:
 
 
 def resume(session: Session, plan_id: str, *, now: datetime) -> MigPlan:
-    """Go on with a paused plan, in the direction it had.
+    """Go on with a paused plan, in the direction it had; windows that are over bind no more.
 
     Raises:
         MigPlanState: it is not paused.
     """
     plan = _locked(session, plan_id, {PlanState.PAUSED}, "resumed")
+    plan.limits = as_document(without_past(limits_of(plan), now=now, margin=margin_of(plan)))
     why = plan.message if plan.is_undoing else None
     write(plan, rules.resume(progress_of(plan), now=now))
     plan.message = why
@@ -283,6 +257,43 @@ def write(plan: MigPlan, progress: Progress) -> None:
     plan.edition += 1
 
 
+def limits_of(plan: MigPlan) -> Limits:
+    """Return when and where a plan may act."""
+    return read_limits(plan.limits)
+
+
+def margin_of(plan: MigPlan) -> timedelta:
+    """Return how long before the end of a window nothing is begun any more."""
+    return timedelta(0) if plan.method is Method.LEDGER else rules.PATIENCE.window_margin
+
+
+def nodes_of(plan: MigPlan) -> list[str]:
+    """Return the names of the nodes that a plan touches."""
+    return sorted({told["node"] for told in plan.found.values()})
+
+
+def shut_for(plan: MigPlan, task: Task | None, *, now: datetime) -> Closed | None:
+    """Say why a task, or with None the first one, may not be begun now; None where it may."""
+    todo = task or next(iter(tasks_of(plan)), None)
+    if todo is None:
+        return None
+    names = nodes_for(plan, todo)
+    return closed(limits_of(plan).windows, names, now=now, margin=margin_of(plan))
+
+
+def nodes_for(plan: MigPlan, task: Task) -> list[str]:
+    """Return the names of the nodes that a task of a plan touches."""
+    nodes = {device: told["node"] for device, told in plan.found.items()}
+    return sorted(tasks.nodes_of(task, nodes))
+
+
+def wait(plan: MigPlan, why: str) -> None:
+    """Note what an approved plan waits for, where that is news."""
+    if plan.message != why:
+        plan.message = why[:2000]
+        plan.edition += 1
+
+
 def tasks_of(plan: MigPlan) -> list[Task]:
     """Return the tasks of a plan."""
     return [tasks.read_task(told) for told in plan.tasks]
@@ -308,6 +319,7 @@ def open_plan(session: Session, plan: MigPlan, *, now: datetime) -> None:
     session.flush()
     hold_back(session, plan, now=now)
     plan.state = PlanState.RUNNING
+    plan.message = None
     plan.started_at = plan.stage_since = now
     _changed(session, plan, "mig.plan.started", now=now)
 
@@ -318,18 +330,6 @@ def hold_back(session: Session, plan: MigPlan, *, now: datetime) -> None:
         if device.state is DeviceState.READY:
             reason = f"repartition plan {plan.plan_id}"
             devices.set_state(session, device, DeviceState.RECONFIGURING, reason=reason, now=now)
-
-
-def not_held_back(session: Session, plan: MigPlan) -> str | None:
-    """Say which device of a plan is away, broken or no longer held back, or None."""
-    states = {device.device_id: device.state for device in devices_of(session, plan)}
-    for device_id in sorted(plan.found):
-        state = states.get(device_id)
-        if state is None:
-            return f"{device_id} is no longer there"
-        if state is not DeviceState.RECONFIGURING:
-            return f"{device_id} is {state.value}"
-    return None
 
 
 def close(session: Session, plan: MigPlan, *, now: datetime) -> None:

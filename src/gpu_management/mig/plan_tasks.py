@@ -1,4 +1,7 @@
-"""The tasks that carry out a plan: cut the GPUs of one node, or move the work of one slice."""
+"""The tasks that carry out a plan: cut the GPUs of one node, or move the work of one slice.
+
+Work that cannot move while it runs is stopped, its slice cut anew, and started again.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +16,8 @@ class Deed(StrEnum):
 
     CUT = "cut"
     MOVE = "move"
+    STOP = "stop"
+    START = "start"
 
 
 Places = tuple[tuple[str, int], ...]
@@ -58,7 +63,40 @@ class Move:
         )
 
 
-Task = Cut | Move
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the work of one allocation, and leave its slice; it holds nothing until it starts."""
+
+    way: Move
+
+    @property
+    def back(self) -> "Start":
+        """Return what takes it back."""
+        return Start(self.way.back)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Let an allocation that was stopped hold its new slice."""
+
+    way: Move
+
+    @property
+    def back(self) -> Stop:
+        """Return what takes it back."""
+        return Stop(self.way.back)
+
+
+Task = Cut | Move | Stop | Start
+
+
+def nodes_of(task: Task, nodes: Mapping[str, str]) -> set[str]:
+    """Return the nodes that a task touches; `nodes` names the node of each device."""
+    if isinstance(task, Cut):
+        return {task.node_name}
+    if isinstance(task, Move):
+        return {nodes[task.from_device], nodes[task.to_device]}
+    return {nodes[task.way.from_device if isinstance(task, Stop) else task.way.to_device]}
 
 
 class Unexecutable(ValueError):
@@ -104,19 +142,32 @@ def compile_tasks(
         device, place = step["device_id"], (step["profile"], step["start"])
         if step["op"] == Op.DESTROY:
             boards.now[device].remove(place)
-            continue
-        boards.now[device].append(place)
-        if step["op"] == Op.CREATE:
-            continue
-        tasks += boards.cuts(nodes[device])
-        move = _move(step)
-        tasks.append(move)
-        boards.now[move.from_device].remove((move.profile, move.from_start))
-        boards.users[move.from_device].discard(move.allocation_id)
-        boards.users[device].add(move.allocation_id)
+        elif step["op"] == Op.CREATE:
+            boards.now[device].append(place)
+        else:
+            tasks += _relocated(boards, _move(step), place, is_restart=step["op"] == Op.RESTART)
     for node_name in dict.fromkeys(nodes[device] for device in boards.now):
         tasks += boards.cuts(node_name, is_last=True)
     return tasks
+
+
+def _relocated(
+    boards: "_Boards", way: Move, place: tuple[str, int], *, is_restart: bool
+) -> Iterator[Task]:
+    """Yield what brings the work of one allocation to `place`; a restart's may overlap its own."""
+    target = way.to_device
+    if is_restart:
+        yield Stop(way)
+        boards.leave(way)
+        boards.now[target].append(place)
+        yield from boards.cuts(boards.nodes[target])
+        yield Start(way)
+    else:
+        boards.now[target].append(place)
+        yield from boards.cuts(boards.nodes[target])
+        yield way
+        boards.leave(way)
+    boards.users[target].add(way.allocation_id)
 
 
 class _Boards:
@@ -132,11 +183,16 @@ class _Boards:
         self.now = {device: [(s.profile, s.start) for s in told] for device, told in before.items()}
         self.users = users_of(before)
         self._cut = {device: _places(places) for device, places in self.now.items()}
-        self._nodes = nodes
+        self.nodes = nodes
         self._ahead = ahead
 
+    def leave(self, way: Move) -> None:
+        """Note that an allocation has left its slice."""
+        self.now[way.from_device].remove((way.profile, way.from_start))
+        self.users[way.from_device].discard(way.allocation_id)
+
     def cuts(self, node_name: str, *, is_last: bool = False) -> Iterator[Cut]:
-        due = {d: self._due(d) for d in self.now if self._nodes[d] == node_name}
+        due = {d: self._due(d) for d in self.now if self.nodes[d] == node_name}
         if self._ahead is not None and not is_last:
             due = {d: places for d, places in due.items() if not self.users[d] or self._is_short(d)}
         after = {d: places for d, places in due.items() if places != self._cut[d]}
@@ -181,11 +237,6 @@ def _places(places: Sequence[tuple[str, int]]) -> Places:
 
 
 def _move(step: Mapping[str, Any]) -> Move:
-    if step["op"] == Op.RESTART:
-        raise Unexecutable(
-            f"{step['mig_id']} would have to stop before its new slice can be made, which is not"
-            " carried out; make a plan that keeps it"
-        )
     if step["allocation_id"] is None:
         raise Unexecutable(f"nobody is known to hold {step['mig_id']}, so it cannot be moved")
     return Move(
@@ -208,9 +259,8 @@ def check_whole_cuts(tasks: Sequence[Task], before: Mapping[str, Sequence[Slice]
     """
     users = users_of(before)
     for task in tasks:
-        if isinstance(task, Move):
-            users[task.from_device].discard(task.allocation_id)
-            users[task.to_device].add(task.allocation_id)
+        if not isinstance(task, Cut):
+            _follow_users(users, task)
             continue
         for device in task.after:
             if users[device]:
@@ -222,6 +272,14 @@ def check_whole_cuts(tasks: Sequence[Task], before: Mapping[str, Sequence[Slice]
                 )
 
 
+def _follow_users(users: Mapping[str, set[str]], task: Move | Stop | Start) -> None:
+    way = task if isinstance(task, Move) else task.way
+    if not isinstance(task, Start):
+        users[way.from_device].discard(way.allocation_id)
+    if not isinstance(task, Stop):
+        users[way.to_device].add(way.allocation_id)
+
+
 def as_document(task: Task) -> dict[str, Any]:
     """Return a task as the database keeps it."""
     if isinstance(task, Cut):
@@ -231,15 +289,19 @@ def as_document(task: Task) -> dict[str, Any]:
             "before": {device: [list(p) for p in places] for device, places in task.before.items()},
             "after": {device: [list(p) for p in places] for device, places in task.after.items()},
         }
-    fields = {name: getattr(task, name) for name in Move.__slots__}
-    return {"deed": Deed.MOVE.value, **fields}
+    deed = {Move: Deed.MOVE, Stop: Deed.STOP, Start: Deed.START}[type(task)]
+    way = task if isinstance(task, Move) else task.way
+    return {"deed": deed.value, **{name: getattr(way, name) for name in Move.__slots__}}
 
 
 def read_task(told: Mapping[str, Any]) -> Task:
     """Return a task from the database."""
     if told["deed"] == Deed.CUT:
         return Cut(told["node_name"], _read_places(told["before"]), _read_places(told["after"]))
-    return Move(**{name: told[name] for name in Move.__slots__})
+    way = Move(**{name: told[name] for name in Move.__slots__})
+    if told["deed"] == Deed.STOP:
+        return Stop(way)
+    return Start(way) if told["deed"] == Deed.START else way
 
 
 def _read_places(told: Mapping[str, Any]) -> dict[str, Places]:

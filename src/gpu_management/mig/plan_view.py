@@ -7,9 +7,10 @@ from typing import Any
 from gpu_management.mig.cluster_layout import Gpu, Item, Situation, compute_slices
 from gpu_management.mig.fragmentation import fit_now, fit_repacked, fragmentation_ratio
 from gpu_management.mig.geometry import Placement
-from gpu_management.mig.plan_service import Claims, Holder, Rules, Window, boards_of
+from gpu_management.mig.plan_service import Claims, Holder, Rules, boards_of
 from gpu_management.mig.plan_steps import Op, Step, start_times
 from gpu_management.mig.planner import Plan, cost_curve
+from gpu_management.mig.windows import Window
 
 _MOVED = frozenset({Op.MOVE, Op.RESTART})
 

@@ -77,7 +77,7 @@ def create(
     """Plan as the preview does and keep the plan as a draft, with the layout it was made for."""
     note_unknown(request, response, body)
     check_demand(body.demand or {})
-    method = _method(body.method, usual)
+    method = _method(body.method, usual, by_collectors=request.app.state.mig_by_collectors)
     draft = _draft(request, body, cluster, claims_of, method=method, now=now)
     with runtime(request).database.write() as session:  # only now: a search takes seconds
         claims = claims_of(session, cluster)
@@ -88,10 +88,16 @@ def create(
     return made
 
 
-def _method(asked: Method | None, usual: Method) -> Method:
+def _method(asked: Method | None, usual: Method, *, by_collectors: bool) -> Method:
     """Return who cuts the GPUs: without a cluster nobody has to, with one somebody must."""
     if asked is None:
         return usual
+    if asked is Method.COLLECTOR:
+        if not by_collectors:
+            raise MigPlanNotExecutable(
+                "collectors may not cut GPUs here: cluster.mig-by-collectors is off"
+            )
+        return asked
     if (asked is Method.LEDGER) is not (usual is Method.LEDGER):
         raise MigPlanNotExecutable(
             "no cluster is attached, so only the method ledger works"
@@ -123,7 +129,7 @@ def _draft(
             limit_s = body.time_limit_seconds
             found = search(situation, limit_s=limit_s, cost_limit=body.cost_limit)
             shown = view.shown(found, holders, rules, curve=False, now=now)
-            draft = store.Draft(found, shown, method, left_alone)
+            draft = store.Draft(found, shown, method, left_alone, body.limits())
             device_id = store.hindrance(session, draft, claims)
             if device_id is None or len(left_alone) >= _MOST_LEFT_ALONE:
                 return draft
@@ -227,20 +233,16 @@ def _note(
         action=action,
         target_kind="mig-plan",
         target_id=plan.plan_id,
-        after={"state": plan.state.value, "nodes": _nodes(plan)},
+        after={"state": plan.state.value, "nodes": store.nodes_of(plan)},
         now=now,
     )
     return _row(plan)
 
 
-def _nodes(plan: MigPlan) -> list[str]:
-    return sorted({told["node"] for told in plan.found.values()})
-
-
 def _row(plan: MigPlan) -> dict[str, Any]:
     names = schemas.PlanRun.model_fields.keys() - {"task_count", "nodes"}
     told = {name: getattr(plan, name) for name in names}
-    return told | {"task_count": len(plan.tasks), "nodes": _nodes(plan)}
+    return told | {"task_count": len(plan.tasks), "nodes": store.nodes_of(plan)}
 
 
 def _detail(plan: MigPlan) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from pydantic import Field
 from gpu_management.core.wire import Moment, WireModel
 from gpu_management.mig.execution import Method, PlanState
 from gpu_management.mig.plan_schemas import PlanAsk, PlanDevice, PlanStep
+from gpu_management.mig.windows import Limits
+
+_LONGEST_NOTICE_SECONDS = 86_400
 
 
 class PlanCreate(PlanAsk):
@@ -14,8 +17,21 @@ class PlanCreate(PlanAsk):
 
     method: Method | None = Field(
         default=None,
-        description="`mig-manager`, `dynamic` (DRA), or `ledger` where no cluster is attached.",
+        description="`mig-manager`, `dynamic` (DRA), `collector` where the server allows it, or"
+        " `ledger` where no cluster is attached.",
     )
+    notice_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=_LONGEST_NOTICE_SECONDS,
+        allow_inf_nan=False,
+        description="How long before work stops its allocation is told, with the method `ledger`:"
+        " nobody evicts pods there.",
+    )
+
+    def limits(self) -> Limits:
+        """Return when and where the plan may act."""
+        return Limits(self.rules().windows, self.keep_labels, self.notice_seconds)
 
 
 class PlanRun(WireModel):

@@ -149,7 +149,7 @@ class _Yard:
         waiting = [leaver for leavers in self.leavers.values() for leaver in leavers]
         touched |= {leaver.gpu for leaver in waiting}
         indices = sorted(range(len(self.standing)), key=lambda i: (i not in touched, i))
-        for op in (Op.MOVE, Op.RESTART):
+        for op in (Op.MOVE, Op.RESTART) if self.situation.may_restart else (Op.MOVE,):
             for leaver in waiting:
                 for index in indices:
                     start = self._spare_start(leaver, index, op)
