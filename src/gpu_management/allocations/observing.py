@@ -48,6 +48,7 @@ class Seen:
     team: str | None
     owner_kind: str | None
     message: str
+    is_movable: bool | None = None
     user: str | None = None
     """Who pays for it, where that is known."""
 
@@ -118,6 +119,7 @@ def _allocation(
         model_ids=[],
         node_selector={},
         priority=0,
+        movable=seen.is_movable,
         node_name=node.node_name,
         resources=names,
         allocated_resource=",".join(names),

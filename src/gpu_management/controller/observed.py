@@ -123,6 +123,7 @@ def _seen(usage: Usage, payer: str | None) -> Seen:
         usage.team,
         usage.owner_kind,
         message,
+        is_movable=usage.is_movable,
         user=payer,
     )
 
