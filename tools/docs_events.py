@@ -34,6 +34,11 @@ KINDS: Final = {
     "allocation.extended": ("allocation", "It may run longer.", _ALLOCATION),
     "allocation.enforced": ("allocation", "The cluster reserves its GPUs.", _ALLOCATION),
     "allocation.observed": ("allocation", "A pod got GPUs without us.", _ALLOCATION),
+    "allocation.corrected": (
+        "allocation",
+        "The kubelet says that its pod has another GPU than was assumed; the ledger follows.",
+        _ALLOCATION,
+    ),
     "allocation.bound": ("allocation", "Other pods use it than before, or none.", _ALLOCATION),
     "allocation.preempting": (
         "allocation",

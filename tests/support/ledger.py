@@ -118,7 +118,8 @@ def _check_hosts(session: Session) -> None:
 def _check_allocations(session: Session, holds: list[Hold]) -> None:
     of: dict[str | None, list[Hold]] = defaultdict(list)
     for hold in holds:
-        of[hold.allocation_id].append(hold)
+        if hold.corrects_id is None or hold.started_at != hold.ended_at:  # not one that never was
+            of[hold.allocation_id].append(hold)
     for one in session.scalars(select(Allocation)):
         mine = of[one.allocation_id]
         current = [hold for hold in mine if hold.ended_at is None]

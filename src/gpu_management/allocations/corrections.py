@@ -54,15 +54,38 @@ def correct(
     _check_interval(right, device, now=now)
     _check_amount(wrong, right)
     _check_alone(session, wrong, right)
+    _record(session, wrong, right, told.reason, principal=principal, now=now)
+    return right
+
+
+def void(
+    session: Session, wrong: Hold, *, reason: str, principal: Principal, now: datetime
+) -> Hold:
+    """Replace a hold that has ended by one of no length: it never was.
+
+    The caller holds the cluster's turn, and knows that no other row replaced it.
+    """
+    nothing = Correction(reason, started_at=wrong.started_at, ended_at=wrong.started_at)
+    right = _replacement(wrong, nothing)
+    _record(session, wrong, right, reason, principal=principal, now=now)
+    return right
+
+
+def _record(
+    session: Session,
+    wrong: Hold,
+    right: Hold,
+    reason: str,
+    *,
+    principal: Principal,
+    now: datetime,
+) -> None:
     session.add(right)
     session.flush()
     session.add(
-        HoldCorrection(
-            hold_id=right.id, reason=told.reason, actor=principal.name[:120], recorded_at=now
-        )
+        HoldCorrection(hold_id=right.id, reason=reason, actor=principal.name[:120], recorded_at=now)
     )
-    _tell(session, wrong, right, told.reason, principal=principal, now=now)
-    return right
+    _tell(session, wrong, right, reason, principal=principal, now=now)
 
 
 def describe(session: Session, right: Hold) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class Rules:
 
 
 STANDALONE = Rules()
+_USED_BY = "used by "
 
 
 def intend(
@@ -281,7 +282,13 @@ def deserted(allocation: Allocation, *, now: datetime) -> bool:
 def used_by(pods: Iterable[str]) -> str:
     """Return the sentence that names the pods of an allocation."""
     names = ", ".join(sorted(pods))
-    return f"used by {names}"[:1000] if names else "no pod uses it now"
+    return f"{_USED_BY}{names}"[:1000] if names else "no pod uses it now"
+
+
+def users_of(conditions: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the names of the pods that use an allocation, as `used_by` wrote them."""
+    told = next((c["message"] for c in conditions if c["type"] == "Bound"), "")
+    return told.removeprefix(_USED_BY).split(", ") if told.startswith(_USED_BY) else []
 
 
 def _mark(

@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from gpu_management.core.database import table_of
 from gpu_management.devices.models import Device
+from gpu_management.metrics import residents
 from gpu_management.metrics.arrivals import LiveInstance, ToldInstance, numbered
 from gpu_management.metrics.ingest import SEEN_EVERY, Devices, Seen, Taken, take
 from gpu_management.metrics.readings import Reading
 from gpu_management.mig.models import MigInstance
 
+_STILL_TRUE: Final = timedelta(minutes=2)
+"""How long who has which GPU is believed: a buffered look tells of pods that are gone."""
 _DEVICES: Final = table_of(Device)
 _INSTANCES: Final = table_of(MigInstance)
 
@@ -52,6 +55,8 @@ def ingest(
         return taken
     known = intake.devices.ids(session, (), now=now)
     keys = {known[one.target.uuid] for one in readings if one.target.uuid in known}
+    if now - collected_at <= _STILL_TRUE:  # first: it may take the cluster's turn, then devices
+        residents.verify_residents(session, readings, known, told_at=collected_at, now=now)
     _note_instances(session, readings, known)
     seen_at = min(collected_at, now)
     due = intake.seen.due(keys, seen_at)
