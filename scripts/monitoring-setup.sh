@@ -83,11 +83,12 @@ kubernetes() {
   [[ -z $dry_run ]] || apply+=(--dry-run=server)
   for file in servicemonitor.yaml prometheusrule.yaml grafana-dashboard.json; do
     if [[ -n $label ]]; then
-      "${kubectl[@]}" label --local --overwrite -f "$objects/$file" "$label" -o yaml > "$work/$file"
+      # As JSON: objects that follow each other as YAML would lack the line between them.
+      "${kubectl[@]}" label --local --overwrite -f "$objects/$file" "$label" -o json |
+        "${apply[@]}" -f -
     else
-      cp "$objects/$file" "$work/$file"
+      "${apply[@]}" -f "$objects/$file"
     fi
-    "${apply[@]}" -f "$work/$file"
   done
 }
 

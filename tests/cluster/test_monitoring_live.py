@@ -72,6 +72,10 @@ def test_a_cluster_gets_everything_once_and_only_with_the_operator(
         maps = api_server.http.get("/api/v1/namespaces/gpu-management/configmaps").json()["items"]
         told = of_kind([one | {"kind": "ConfigMap"} for one in maps], "ConfigMap")
         assert {Path(name).stem for name in told["gpu-management-dashboards"]["data"]} == DASHBOARDS
+        plain = run(*options[:3], **environ)
+        assert plain.returncode == 0, plain.stdout + plain.stderr
+        [rule] = api_server.http.get(f"{group}/prometheusrules").json()["items"]
+        assert "release" not in rule["metadata"]["labels"]
     finally:
         for kind in KINDS:
             api_server.delete(definition(kind))
