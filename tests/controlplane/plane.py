@@ -37,9 +37,10 @@ def free_port() -> int:
 class ControlPlane:
     """etcd, kube-apiserver, and on demand scheduler, controller manager and kwok."""
 
-    def __init__(self, folder: Path, programs: Mapping[str, Path]) -> None:
-        """Start the API server; it is ready when this returns."""
+    def __init__(self, folder: Path, programs: Mapping[str, Path], *, gates: str = "") -> None:
+        """Start the API server with feature gates; it is ready when this returns."""
         self.folder = folder
+        self._gates = [f"--feature-gates={gates}"] if gates else []
         self.port = free_port()
         self._programs = programs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -77,6 +78,7 @@ class ControlPlane:
             "--authorization-mode=RBAC",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--disable-admission-plugins=ServiceAccount",
+            *self._gates,
         )
         self._wait("kube-apiserver", self._is_ready)
 
@@ -107,7 +109,7 @@ class ControlPlane:
     def run_scheduler(self) -> None:
         """Let the real scheduler place pods and allocate claims, and kwok run them."""
         common = (f"--kubeconfig={self.kubeconfig()}",)
-        kube = (*common, "--leader-elect=false", "--bind-address=127.0.0.1")
+        kube = (*common, "--leader-elect=false", "--bind-address=127.0.0.1", *self._gates)
         self._serve("kube-scheduler", "https", *kube, port="--secure-port={}")
         controllers = f"--controllers={_CONTROLLERS}"
         self._serve("kube-controller-manager", "https", *kube, controllers, port="--secure-port={}")
@@ -181,11 +183,14 @@ def _is_fine(url: str, *, token: str | None = None) -> bool:
 
 
 @contextmanager
-def running(*, schedules: bool = False) -> Iterator[ControlPlane]:
-    """Run a control plane until the block ends; with `schedules` pods are placed and run."""
+def running(*, schedules: bool = False, gates: str = "") -> Iterator[ControlPlane]:
+    """Run a control plane until the block ends; with `schedules` pods are placed and run.
+
+    `gates` are feature gates, such as `DRAPartitionableDevices=true`.
+    """
     programs = all_programs()
     with tempfile.TemporaryDirectory(prefix="gpu-plane-") as folder:
-        plane = ControlPlane(Path(folder), programs)
+        plane = ControlPlane(Path(folder), programs, gates=gates)
         try:
             if schedules:
                 plane.run_scheduler()
