@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.controlplane.manifests import ApiServer, of_kind, tool
 from tests.controlplane.plane import ControlPlane
 from tests.scripts.test_monitoring_setup import DASHBOARDS, run
 
+TO = ("--kubernetes", "--context", "test")
 KINDS = {
     "ServiceMonitor": "servicemonitors",
     "PodMonitor": "podmonitors",
@@ -42,40 +44,56 @@ def definition(kind: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.cluster
-def test_a_cluster_gets_everything_once_and_only_with_the_operator(
-    plane: ControlPlane, api_server: ApiServer, admin: Admin, tmp_path: Path
-) -> None:
+@pytest.fixture
+def environ(plane: ControlPlane, tmp_path: Path) -> dict[str, str]:
     path = os.pathsep.join([str(Path(tool("kubectl")).parent), os.environ["PATH"]])
-    environ = {"PATH": path, "KUBECONFIG": str(plane.kubeconfig()), "HOME": str(tmp_path)}
-    options = ("--kubernetes", "--context", "test", "--label", "release=kps")
-    refused = run(*options, **environ)
-    assert refused.returncode == 1
-    assert "install the Prometheus operator" in refused.stderr
+    return {"PATH": path, "KUBECONFIG": str(plane.kubeconfig()), "HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def operator(
+    api_server: ApiServer, admin: Admin, environ: dict[str, str]
+) -> Iterator[Callable[[str], list[Any]]]:
+    """The definitions of the operator; lists the objects of a kind that are there."""
     for kind in KINDS:
         assert api_server.apply(definition(kind)).is_success
     admin.prepare("gpu-management")
     established = "--for=condition=Established", "crd", "--all", "--timeout=30s"
     subprocess.run(["kubectl", "wait", *established], env=environ, check=True, capture_output=True)
     group = "/apis/monitoring.coreos.com/v1/namespaces/gpu-management"
-    try:
-        dry = run(*options, "--dry-run", **environ)
-        assert dry.returncode == 0, dry.stdout + dry.stderr
-        assert api_server.http.get(f"{group}/prometheusrules").json()["items"] == []
-        done = run(*options, **environ)
-        assert done.returncode == 0, done.stdout + done.stderr
-        again = run(*options, **environ)
-        assert {line.rpartition(" ")[2] for line in again.stdout.splitlines()} == {"unchanged"}
-        [rule] = api_server.http.get(f"{group}/prometheusrules").json()["items"]
-        assert rule["metadata"]["labels"]["release"] == "kps"
-        assert len(api_server.http.get(f"{group}/podmonitors").json()["items"]) == 2
-        maps = api_server.http.get("/api/v1/namespaces/gpu-management/configmaps").json()["items"]
-        told = of_kind([one | {"kind": "ConfigMap"} for one in maps], "ConfigMap")
-        assert {Path(name).stem for name in told["gpu-management-dashboards"]["data"]} == DASHBOARDS
-        plain = run(*options[:3], **environ)
-        assert plain.returncode == 0, plain.stdout + plain.stderr
-        [rule] = api_server.http.get(f"{group}/prometheusrules").json()["items"]
-        assert "release" not in rule["metadata"]["labels"]
-    finally:
-        for kind in KINDS:
-            api_server.delete(definition(kind))
+
+    def objects(kind: str) -> list[Any]:
+        found: list[Any] = api_server.http.get(f"{group}/{KINDS[kind]}").json()["items"]
+        return found
+
+    yield objects
+    for kind in KINDS:
+        api_server.delete(definition(kind))
+
+
+@pytest.mark.cluster
+def test_without_the_operator_nothing_is_applied(environ: dict[str, str]) -> None:
+    refused = run(*TO, **environ)
+    assert refused.returncode == 1
+    assert "install the Prometheus operator" in refused.stderr
+    assert refused.stdout == ""
+
+
+@pytest.mark.cluster
+def test_a_cluster_gets_everything_once(
+    api_server: ApiServer, environ: dict[str, str], operator: Callable[[str], list[Any]]
+) -> None:
+    dry = run(*TO, "--dry-run", **environ)
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    assert operator("PrometheusRule") == []
+    done = run(*TO, "--label", "release=kps", **environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    again = run(*TO, "--label", "release=kps", **environ)
+    assert {line.rpartition(" ")[2] for line in again.stdout.splitlines()} == {"unchanged"}
+    assert [len(operator(kind)) for kind in KINDS] == [1, 2, 1]
+    assert all(one["metadata"]["labels"]["release"] == "kps" for one in operator("PodMonitor"))
+    maps = api_server.http.get("/api/v1/namespaces/gpu-management/configmaps").json()["items"]
+    told = of_kind([one | {"kind": "ConfigMap"} for one in maps], "ConfigMap")
+    assert {Path(name).stem for name in told["gpu-management-dashboards"]["data"]} == DASHBOARDS
+    assert run(*TO, **environ).returncode == 0
+    assert not any("release" in one["metadata"]["labels"] for one in operator("PodMonitor"))
