@@ -21,6 +21,10 @@ _BUDGET: Final = (
 _DEVICE: Final = "deviceId state reason modelId"
 _CLUSTER: Final = "cluster since message"
 _MIG_PLAN: Final = "planId state task tasks isUndoing message"
+_ALERT: Final = (
+    "alertId fingerprint name severity component state labels annotations value threshold startsAt"
+    " endsAt deviceId nodeName allocations silenced acknowledgedBy escalations"
+)
 _RATE: Final = "modelId profileName clusterName nodePool costPerHour effectiveFrom"
 KINDS: Final = {
     "allocation.created": ("allocation", "An allocation holds its GPUs.", _ALLOCATION),
@@ -45,6 +49,11 @@ KINDS: Final = {
         "A request of higher priority needs its place; it is released after the notice.",
         _ALLOCATION,
     ),
+    "allocation.idle": (
+        "allocation",
+        "Its GPUs lie idle; with `releaseAt` it is released then, unless it is used.",
+        f"{_ALLOCATION} suggestionId releaseAt",
+    ),
     "allocation.spared": ("allocation", "The notice is withdrawn; it goes on.", _ALLOCATION),
     "allocation.moving": ("allocation", "A plan stops it soon; it is told when.", _ALLOCATION),
     "allocation.stopped": ("allocation", "A plan ended its pods to cut its slice.", _ALLOCATION),
@@ -56,16 +65,25 @@ KINDS: Final = {
     "device.updated": ("device", "Something told about a GPU changed.", _DEVICE),
     "device.removed": ("device", "A GPU left the fleet; its history stays.", _DEVICE),
     "device.state": (
-    "allocation.idle": (
-        "allocation",
-        "Its GPUs lie idle; with `releaseAt` it is released then, unless it is used.",
-        f"{_ALLOCATION} suggestionId releaseAt",
-    ),
         "device",
         "A GPU went into or out of maintenance, offline or service.",
         _DEVICE,
     ),
     "device.failure": ("device", "A GPU failed.", _DEVICE),
+    "device.health": (
+        "device",
+        "What sensors and errors say about a GPU changed; its state did not.",
+        "deviceId verdict findings allocations",
+    ),
+    "alert.firing": (
+        "alert",
+        "A condition has held long enough; again when its silence is over.",
+        _ALERT,
+    ),
+    "alert.resolved": ("alert", "It does not hold any more.", _ALERT),
+    "alert.acknowledged": ("alert", "Somebody takes it on.", _ALERT),
+    "alert.escalated": ("alert", "Nobody took it on in time.", _ALERT),
+    "alert.silenced": ("alert", "A silence covers it from now on.", _ALERT),
     "cluster.away": ("cluster", "The cluster cannot be read; what is shown is old.", _CLUSTER),
     "cluster.back": ("cluster", "The cluster can be read again.", _CLUSTER),
     "mig.changed": ("device", "MIG mode or the layout of a GPU changed.", "deviceId migEnabled"),

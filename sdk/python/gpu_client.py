@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 from uuid import uuid4
 
+from gpu_client_alerts import Alerts
 from gpu_client_http import GpuApiError, GpuNotAvailable, GpuUnreachable, Json
 from gpu_client_money import Money
 from gpu_client_notifications import Notifications
@@ -27,7 +28,7 @@ _GPU = "/api/v1/gpu"
 _ADMIN = "/api/v1/admin"
 
 
-class GPUManagementClient(Notifications, Money, Resources):
+class GPUManagementClient(Notifications, Alerts, Money, Resources):
     """Every operation of the API; `GPUManagementClient(base_url, api_key=None)`."""
 
     # The guide's five methods

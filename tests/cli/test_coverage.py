@@ -7,15 +7,11 @@ from gpu_management.cli.lazy import load
 from tests.support.cli import gpuctl
 from tests.support.server import LiveServer
 
-BY_MACHINES = {"ingestMetrics", "reportMigNode", "receiveAlertmanager"}
+BY_MACHINES = {"ingestMetrics", "receiveAlertmanager", "reportMigNode"}
 """What only programs call: the collectors of the nodes."""
-BY_BROWSERS = {"getSession", "logIn", "logOut", "searchEverything"}
+BY_BROWSERS = {"getSession", "logIn", "logOut", "searchEverything", "getFirstScreen"}
 """What only the dashboard asks."""
 COMMANDS = {
-    "listNodeResources": "resources nodes",
-    "listPodResources": "resources pods",
-    "listNamespaceResources": "resources namespaces",
-    "getResourceSummary": "resources summary",
     "listNotificationChannels": "notifications list",
     "createNotificationChannel": "notifications add",
     "getNotificationChannel": "notifications get",
@@ -26,6 +22,20 @@ COMMANDS = {
     "listNotificationDeliveries": "notifications log",
     "getNotificationDelivery": "notifications test",
     "replayNotificationDelivery": "notifications replay",
+    "acknowledgeAlert": "alerts ack",
+    "createSilence": "alerts silences create",
+    "endSilence": "alerts silences end",
+    "getAlert": "alerts get",
+    "getSilence": "alerts silences get",
+    "listAlertRules": "alerts rules",
+    "listAlerts": "alerts list",
+    "listDeviceHealth": "metrics health",
+    "listSilences": "alerts silences list",
+    "updateSilence": "alerts silences update",
+    "listNodeResources": "resources nodes",
+    "listPodResources": "resources pods",
+    "listNamespaceResources": "resources namespaces",
+    "getResourceSummary": "resources summary",
     "applyMigLayout": "mig layout apply",
     "createAllocation": "allocations request",
     "createAllocations": "allocations bulk",
@@ -68,6 +78,13 @@ COMMANDS = {
     "listMigPlans": "mig plans list",
     "getMigPlan": "mig plans show",
     "getIdleDevices": "metrics idle",
+    "listSuggestions": "suggestions list",
+    "getSuggestion": "suggestions get",
+    "dismissSuggestion": "suggestions dismiss",
+    "applySuggestion": "suggestions apply",
+    "listIdleExemptions": "suggestions exemptions",
+    "createIdleExemption": "suggestions exempt",
+    "deleteIdleExemption": "suggestions unexempt",
     "getMigHistory": "mig layout history",
     "getMigFragmentation": "mig fragmentation",
     "listMigLayouts": "mig layout legal",
@@ -78,13 +95,6 @@ COMMANDS = {
     "getNode": "nodes get",
     "getOverview": "overview",
     "getOwnCost": "costs analysis",
-    "listSuggestions": "suggestions list",
-    "getSuggestion": "suggestions get",
-    "dismissSuggestion": "suggestions dismiss",
-    "applySuggestion": "suggestions apply",
-    "listIdleExemptions": "suggestions exemptions",
-    "createIdleExemption": "suggestions exempt",
-    "deleteIdleExemption": "suggestions unexempt",
     "getStatistics": "devices statistics",
     "getTeam": "teams get",
     "getTeamStatement": "statements show",

@@ -1,12 +1,14 @@
 """Assemble the application: routes, handlers, middleware, documents."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi import Depends, FastAPI
 
 from gpu_management import __version__
+from gpu_management.alerts.routes import router as alerts
+from gpu_management.alerts.rules import RULES, Rule
 from gpu_management.allocations.office import Office
 from gpu_management.allocations.routes import router as allocations
 from gpu_management.allocations.slice_claims import claims_of
@@ -47,10 +49,10 @@ from gpu_management.mig.routes import router as mig
 from gpu_management.notifications.routes import router as notifications
 from gpu_management.notifications.terms import Terms
 from gpu_management.optimization.routes import router as optimization
+from gpu_management.optimization.suggestion_routes import router as suggestions
 from gpu_management.overview.board import Board
 from gpu_management.overview.dashboard_routes import router as first_screen
 from gpu_management.overview.routes import router as overview
-from gpu_management.optimization.suggestion_routes import router as suggestions
 from gpu_management.overview.slices_routes import router as slices
 from gpu_management.rates.routes import router as rates
 from gpu_management.resources.routes import router as resources
@@ -89,8 +91,9 @@ class Parts:
     metrics_store: Store = field(default_factory=Embedded)
     cache: Cache = field(default_factory=Cache)
     mig_method: Method = Method.LEDGER
-    mig_by_collectors: bool = False
+    alert_rules: Sequence[Rule] = RULES
     notification_terms: Terms = field(default_factory=Terms)
+    mig_by_collectors: bool = False
     dashboard: Dashboard | None = None
 
 
@@ -130,13 +133,14 @@ def create_app(parts: Parts) -> FastAPI:
         statements,
         metrics,
         optimization,
+        suggestions,
         rates,
         resources,
+        alerts,
         events,
         notifications,
         auth,
         session,
-        suggestions,
     ):
         app.include_router(router)
     app.include_router(opencost)
@@ -169,8 +173,9 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.currency = parts.desk.currency
     app.state.slice_claims = claims_of
     app.state.mig_method = parts.mig_method
-    app.state.mig_by_collectors = parts.mig_by_collectors
+    app.state.alert_rules = parts.alert_rules
     app.state.notification_terms = parts.notification_terms
+    app.state.mig_by_collectors = parts.mig_by_collectors
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
     app.state.dashboard = parts.dashboard

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gpu_management.cli.options import Limit
-from gpu_management.cli.output import col, num, when
+from gpu_management.cli.output import Column, Row, col, num, when
 from gpu_management.cli.shell import Shell, command, group
 
 METRICS = "/api/v1/gpu/metrics"
@@ -91,6 +91,30 @@ _IDLE = (
 )
 
 
+_HEALTH = (
+    col("GPU", "deviceId"),
+    col("VERDICT", "verdict"),
+    col("STATE", "state"),
+    Column("BECAUSE", lambda row, _view: _because(row), flexible=True),
+    when("SINCE", "verdictSince"),
+    col("NODE", "nodeName", rank=2),
+    col("ALLOCATIONS", "allocations", rank=1),
+)
+
+
+class Verdict(StrEnum):
+    """How a GPU is."""
+
+    HEALTHY = "healthy"
+    SUSPECT = "suspect"
+    FAILING = "failing"
+    UNKNOWN = "unknown"
+
+
+def _because(row: Row) -> str:
+    return "; ".join(one["message"] for one in row["findings"]) or "-"
+
+
 def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     metrics = group("metrics", "What GPUs do, now and over time.", inside=app)
@@ -98,6 +122,7 @@ def install(app: typer.Typer) -> None:
     command(metrics, "query")(query)
     command(metrics, "top", watchable=True)(top)
     command(metrics, "idle", watchable=True)(idle)
+    command(metrics, "health", watchable=True)(health)
 
 
 def latest(
@@ -186,3 +211,19 @@ def idle(shell: Shell, *, team: Team = None, limit: Limit = None) -> None:
     """Show what is held and expected to stay idle for the coming hour, the dearest first."""
     empty = "no GPU is held and idle, as far as is measured"
     shell.listing(f"{METRICS}/idle", _IDLE, empty=empty, limit=limit, teamId=team)
+
+
+def health(
+    shell: Shell,
+    *,
+    verdict: Annotated[Verdict | None, typer.Option(help="Only those that are so.")] = None,
+    limit: Limit = None,
+) -> None:
+    """Show what sensors and errors say about each GPU, the gravest first."""
+    shell.listing(
+        f"{METRICS}/health",
+        _HEALTH,
+        empty="no GPU is like that",
+        limit=limit,
+        verdict=None if verdict is None else verdict.value,
+    )

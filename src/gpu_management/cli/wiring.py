@@ -18,6 +18,7 @@ from gpu_management.auth.authenticators import IssuedKeys, MountedKeys
 from gpu_management.auth.network import TrustedNetwork
 from gpu_management.auth.principals import Mode, Security
 from gpu_management.cli import wiring_metrics, wiring_notifications
+from gpu_management.cli.wiring_alerts import alert_jobs, alert_rules
 from gpu_management.cli.wiring_cluster import cluster_jobs, method_of, rules_of
 from gpu_management.cli.wiring_optimization import reclaim_job
 from gpu_management.cli.wiring_retention import purge_job
@@ -208,12 +209,13 @@ def build(settings: Settings, *, clock: Clock = utc_now) -> Process:
     jobs.append(purge_job(database, settings.retention))
     store = parts.metrics_store
     jobs += wiring_metrics.jobs_of(database, settings.metrics, store)
-    seconds = settings.metrics.collection_interval_seconds
-    jobs.append(reclaim_job(database, store, settings.optimization, interval_seconds=seconds))
+    jobs += alert_jobs(settings, database, store, parts.desk)
     courier, sending = wiring_notifications.courier_of(
         settings, database, clock, parts.notification_terms
     )
     jobs += sending
+    seconds = settings.metrics.collection_interval_seconds
+    jobs.append(reclaim_job(database, store, settings.optimization, interval_seconds=seconds))
     loops = Loops(clock, Leader(database), [*jobs, *money, *auth_work])
     return Process(settings, database, office, security, create_app(parts), loops, clock, courier)
 
@@ -268,8 +270,9 @@ def _parts(
         node_pool_labels=settings.billing.node_pool_labels,
         max_rate_per_hour=settings.billing.max_rate_per_hour,
         mig_method=method_of(settings),
-        mig_by_collectors=settings.cluster.mig_by_collectors,
+        alert_rules=alert_rules(settings),
         notification_terms=wiring_notifications.terms_of(settings),
+        mig_by_collectors=settings.cluster.mig_by_collectors,
         dashboard=dashboard.built(),
         intake=wiring_metrics.intake_of(settings.metrics),
         metrics_store=wiring_metrics.store_of(settings.metrics),

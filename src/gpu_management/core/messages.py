@@ -9,6 +9,7 @@ from collections.abc import Mapping
 DEFAULT = "en"
 
 KOREAN: Mapping[str, str] = {
+    "ALERT_OVER": "이미 끝난 경고입니다",
     "ALLOCATION_CONTENDED": "동시에 변경이 너무 많습니다",
     "ALLOCATION_ENDED": "이미 끝난 할당입니다",
     "BAD_REQUEST": "요청을 읽을 수 없습니다",
@@ -43,8 +44,8 @@ KOREAN: Mapping[str, str] = {
     "RATE_IN_FORCE": "이미 적용된 요금입니다",
     "RESOURCE_NOT_FOUND": "대상을 찾을 수 없습니다",
     "SERVICE_UNAVAILABLE": "지금은 응답할 수 없습니다",
-    "TOO_MANY_REQUESTS": "요청이 너무 많습니다",
     "SUGGESTION_ENDED": "이미 처리된 제안입니다",
+    "TOO_MANY_REQUESTS": "요청이 너무 많습니다",
     "UNAUTHENTICATED": "인증 정보가 없거나 올바르지 않습니다",
     "VALIDATION_FAILED": "받아들일 수 없는 값이 있습니다",
 }

@@ -159,6 +159,9 @@ class Metrics(Section):
         default_factory=MetricsRetention, description="How long measurements are kept."
     )
     async_processing: bool = Field(default=True, description="Write samples beside the collection.")
+    fail_on_xids: Annotated[tuple[int, ...], BeforeValidator(comma_list)] = Field(
+        (), description="XID codes, such as 79, that make a GPU FAILED; others only a suspicion."
+    )
     public: bool = Field(
         default=True, description="Let /metrics and /actuator/prometheus be read by all."
     )
@@ -214,9 +217,6 @@ class Allocations(Section):
     )
 
 
-class Scheduling(Section):
-    """How often the controller looks."""
-
 def _off(value: object) -> object:
     """Return what YAML takes `off` for as it was written."""
     return "off" if value is False else value
@@ -245,6 +245,9 @@ class Optimization(Section):
     )
     idle_look_seconds: Seconds = Field(300, ge=10, description="Between looks for idle GPUs.")
 
+
+class Scheduling(Section):
+    """How often the controller looks."""
 
     expiry_seconds: Seconds = Field(5, ge=1, description="Between looks for expired allocations.")
     queue_seconds: Seconds = Field(2, ge=1, description="Between looks at the waiting queue.")
@@ -330,6 +333,7 @@ class Settings(Section):
     metrics: Metrics = Field(default_factory=Metrics, description="Metrics.")
     billing: Billing = Field(default_factory=Billing, description="Billing.")
     allocations: Allocations = Field(default_factory=Allocations, description="Allocations.")
+    optimization: Optimization = Field(default_factory=Optimization, description="Optimization.")
     scheduling: Scheduling = Field(default_factory=Scheduling, description="Scheduling.")
     retention: Retention = Field(default_factory=Retention, description="Retention.")
     logging: Logging = Field(default_factory=Logging, description="Logging.")
@@ -337,7 +341,6 @@ class Settings(Section):
     alerts: Alerts = Field(default_factory=Alerts, description="Alerts.")
     webhooks: Webhooks = Field(default_factory=Webhooks, description="Webhooks.")
 
-    optimization: Optimization = Field(default_factory=Optimization, description="Optimization.")
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can connect to a server that listens on `host`."""

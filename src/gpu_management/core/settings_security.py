@@ -6,12 +6,7 @@ from typing import Literal
 from pydantic import Field, IPvAnyNetwork, SecretStr
 
 from gpu_management.core.settings_notifications import Notification
-from gpu_management.core.settings_values import (
-    RoleName,
-    RoleNames,
-    Section,
-    Texts,
-)
+from gpu_management.core.settings_values import RoleName, RoleNames, Seconds, Section, Texts
 
 
 class TrustedNetwork(Section):
@@ -85,6 +80,15 @@ class Security(Section):
 
 
 class Alerts(Section):
-    """What people are told."""
+    """What people are told, and when."""
 
+    enabled: bool = Field(default=True, description="Hold the rules against what is measured.")
+    evaluation_seconds: Seconds = Field(15, ge=1, description="Between two looks.")
+    escalation_seconds: Seconds = Field(
+        3600, ge=0, description="An alert that nobody takes on is told again, thrice; 0: never."
+    )
+    thresholds: dict[str, float] = Field(
+        default_factory=dict, description="Thresholds that differ, by the rule's name."
+    )
+    disabled: Texts = Field((), description="Rules that are not looked at, by name.")
     notification: Notification = Field(default_factory=Notification, description="Channels.")

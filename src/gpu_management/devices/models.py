@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, U
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gpu_management.core.database import Base, Flag, JsonText, RowId, UtcDateTime, enum_text
+from gpu_management.devices.health import Verdict
 
 
 class DeviceState(StrEnum):
@@ -174,3 +175,17 @@ class DeviceStateInterval(Base):
     node_pool: Mapped[str | None] = mapped_column(String(120))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class DeviceHealth(Base):
+    """The last verdict on a device, and why; written when either changes."""
+
+    __tablename__ = "gpu_device_health"
+
+    device_id: Mapped[int] = mapped_column(
+        ForeignKey("gpu_devices.id"), primary_key=True, autoincrement=False
+    )
+    verdict: Mapped[Verdict] = mapped_column(enum_text(Verdict))
+    findings: Mapped[list[dict[str, str]]] = mapped_column(JsonText)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)

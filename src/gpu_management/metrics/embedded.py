@@ -34,6 +34,10 @@ _NOW: Final = (
     "sm_clock_mhz",
     "ecc_double_bit",
     "last_xid",
+    "gpu_util_pct",
+    "engine_active_ratio",
+    "remap_failed",
+    "thermal_violation_ns",
 )
 _RECENT: Final = (
     select(

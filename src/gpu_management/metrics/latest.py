@@ -20,7 +20,15 @@ STALE_INTERVALS: Final = 5
 """A figure that is older than so many intervals is not shown: nobody knows what is now."""
 _OVERLAP_SECONDS: Final = 30
 """How far back is read again: looks of different nodes are stored in any order."""
-_WHOLE_ONLY: Final = ("temperature_celsius", "power_w", "sm_clock_mhz", "last_xid")
+_WHOLE_ONLY: Final = (
+    "temperature_celsius",
+    "power_w",
+    "sm_clock_mhz",
+    "last_xid",
+    "ecc_double_bit",
+    "remap_failed",
+    "thermal_violation_ns",
+)
 
 Target = tuple[int, int]
 

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Float, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from gpu_management.core.database import Base, UtcDateTime
+from gpu_management.core.database import Base, Flag, UtcDateTime
 
 WHOLE_GPU: Final = -1
 
@@ -46,6 +46,8 @@ class Sample(Base):
     pcie_rx_bytes_per_second: Mapped[float | None] = mapped_column(Float)
     ecc_double_bit: Mapped[float | None] = mapped_column(Float)
     last_xid: Mapped[int | None] = mapped_column()
+    remap_failed: Mapped[bool | None] = mapped_column(Flag)
+    thermal_violation_ns: Mapped[float | None] = mapped_column(Float)
 
 
 class PodSample(Base):

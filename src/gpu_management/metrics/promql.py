@@ -36,7 +36,12 @@ _SERIES: Final[Mapping[Metric, tuple[tuple[str, int], ...]]] = {
 _NOW: Final[Mapping[str, str]] = {
     "ecc_double_bit": "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL",
     "last_xid": "DCGM_FI_DEV_XID_ERRORS",
+    "gpu_util_pct": "DCGM_FI_DEV_GPU_UTIL",
+    "engine_active_ratio": "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
+    "remap_failed": "DCGM_FI_DEV_ROW_REMAP_FAILURE",
+    "thermal_violation_ns": "DCGM_FI_DEV_THERMAL_VIOLATION",
 }
+_WHOLE: Final[Mapping[str, type[int]]] = {"last_xid": int, "remap_failed": bool}
 _KNOWN: Final = select(Device.live_uuid, Device.id).where(Device.live_uuid.is_not(None))
 _HAIR: Final = 0.001
 """Seconds before a bucket's end at which it is asked for: both ends of a range belong to it."""
@@ -95,9 +100,10 @@ class Promql:
         self._fill(found, "at", when, until=until, known=known)
         for (device, instance), values in found.items():
             at = int(values.pop("at", until))
-            xid = values.pop("last_xid", None)
-            whole = None if xid is None else int(xid)
-            yield Now(device, instance, at, last_xid=whole, **values)
+            for name, kind in _WHOLE.items():
+                if name in values:
+                    values[name] = kind(values[name])
+            yield Now(device, instance, at, **values)
 
     def _fill(
         self,

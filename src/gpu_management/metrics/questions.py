@@ -166,3 +166,7 @@ class Now:
     sm_clock_mhz: float | None = None
     ecc_double_bit: float | None = None
     last_xid: int | None = None
+    gpu_util_pct: float | None = None
+    engine_active_ratio: float | None = None
+    remap_failed: bool | None = None
+    thermal_violation_ns: float | None = None

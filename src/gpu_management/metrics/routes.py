@@ -22,7 +22,8 @@ from gpu_management.core.http import (
 from gpu_management.core.paging import page_of_rows
 from gpu_management.core.problems import FieldError, ValidationFailed
 from gpu_management.core.wire import Instant
-from gpu_management.metrics import answers, schemas, service
+from gpu_management.devices.health import Verdict
+from gpu_management.metrics import answers, health, schemas, service
 from gpu_management.metrics.fleet import Only
 from gpu_management.metrics.latest import Latest
 from gpu_management.metrics.questions import Group, How, Metric, question, whole
@@ -31,6 +32,7 @@ from gpu_management.metrics.store import MetricsUnavailable, Store
 router = APIRouter(prefix="/api/v1/gpu/metrics", tags=["metrics"], route_class=WireRoute)
 
 Reader = Annotated[Principal, Depends(requires(Permission.GENERAL_READ))]
+DeviceReader = Annotated[Principal, Depends(requires(Permission.DEVICES_READ))]
 Collector = Annotated[Principal, Depends(requires(Permission.GENERAL_WRITE))]
 
 
@@ -208,3 +210,22 @@ def _window(
     until = min(end or now, now)
     since = start or until - usual
     return int(since.timestamp()), int(until.timestamp())
+
+
+@router.get(
+    "/health",
+    response_model=list[schemas.DeviceVerdict],
+    operation_id="listDeviceHealth",
+    summary="The health of all GPUs",
+    responses=problems(),
+)
+def list_health(
+    _principal: DeviceReader,
+    session: ReadSession,
+    page: Paging,
+    request: Request,
+    response: Response,
+    verdict: Annotated[Verdict | None, Query(description="Only those that are so.")] = None,
+) -> Any:
+    """Return what sensors and errors say about each GPU, the gravest first."""
+    return page_of(request, response, health.list_health(session, verdict, page=page))

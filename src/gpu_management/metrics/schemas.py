@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from gpu_management.core.wire import Instant, Moment, Plain, WireInt, WireModel, WireRequest
+from gpu_management.devices.health import Verdict
+from gpu_management.devices.models import DeviceState
 from gpu_management.metrics.arrivals import plausible
 from gpu_management.metrics.batches import VALUES, camel
 from gpu_management.metrics.ingest import Taken
@@ -45,14 +47,14 @@ class ReadingTold(WireModel):
     pci_bus_id: Annotated[Plain, Field(max_length=24)] | None = None
     model_name: Annotated[Plain, Field(max_length=120)] | None = None
     driver_version: Annotated[Plain, Field(max_length=40)] | None = None
-    owners: list[OwnerTold] = Field(default_factory=list, max_length=200)
-    values: dict[str, float | None] = Field(
     instance_uuid: Annotated[Plain, Field(max_length=80)] | None = Field(
         None, description="UUID of the MIG instance."
     )
     placement_start: WireInt | None = Field(
         None, ge=0, le=100, description="Memory slice at which the MIG instance begins."
     )
+    owners: list[OwnerTold] = Field(default_factory=list, max_length=200)
+    values: dict[str, float | None] = Field(
         default_factory=dict,
         max_length=100,
         description="By name: " + ", ".join(_FIELDS) + ". What is not known is left out;"
@@ -71,10 +73,10 @@ class ReadingTold(WireModel):
             model_name=self.model_name,
             profile_name=self.profile_name,
             driver_version=self.driver_version,
-            owners=[Owner(one.namespace, one.pod, one.container) for one in self.owners],
-            pod_use=[PodUse(one.pod_uid, one.busy_pct, one.memory_mib) for one in self.pod_use],
             instance_uuid=self.instance_uuid,
             placement_start=self.placement_start,
+            owners=[Owner(one.namespace, one.pod, one.container) for one in self.owners],
+            pod_use=[PodUse(one.pod_uid, one.busy_pct, one.memory_mib) for one in self.pod_use],
             xid_counts=self.xid_counts,
             clock_events=self.clock_events,
         )
@@ -158,3 +160,23 @@ class MetricRow(WireModel):
     at: Moment = Field(description="The beginning of the bucket.")
     value: float
     samples: float = Field(description="Samples behind it, those of MIG instances in parts.")
+
+
+class HealthFinding(WireModel):
+    """One thing that speaks against a GPU."""
+
+    code: str = Field(description="`xid-79`, `row-remap-failed`, `hot`, `throttled`, `gone` ….")
+    verdict: Verdict
+    message: str
+
+
+class DeviceVerdict(WireModel):
+    """What sensors and errors say about a GPU."""
+
+    device_id: str
+    node_name: str
+    state: DeviceState
+    verdict: Verdict
+    verdict_since: Moment | None = Field(description="Null: it was never judged.")
+    findings: list[HealthFinding]
+    allocations: list[str] = Field(description="Allocations that hold a part of it now.")

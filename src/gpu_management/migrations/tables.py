@@ -1,5 +1,6 @@
 """Every table there is, collected by importing the modules that declare them."""
 
+from gpu_management.alerts import models as alerts
 from gpu_management.allocations import models as allocations
 from gpu_management.auth import models as auth
 from gpu_management.cluster import models as cluster
@@ -16,5 +17,19 @@ from gpu_management.rates import models as rates
 from gpu_management.resources import models as resources
 
 DECLARED = (
-    notifications,auth, events, cluster, devices, mig, mig_plans, rates, allocations, metrics, costs, optimization, resources)
+    notifications,
+    auth,
+    events,
+    cluster,
+    devices,
+    mig,
+    mig_plans,
+    rates,
+    allocations,
+    metrics,
+    costs,
+    alerts,
+    optimization,
+    resources,
+)
 METADATA = Base.metadata

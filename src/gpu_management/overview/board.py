@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from gpu_management.alerts import service as alerts
 from gpu_management.core.cache import Cache
 from gpu_management.core.clock import whole_second
 from gpu_management.costs.service import Desk
@@ -46,7 +48,8 @@ class Board:
         def written() -> bytes:
             kept = self.cache.get(("fleet", with_nodes), version, fleet, now=now)
             money = service.money(session, self.desk, now=now)
-            figures = averages(self.latest.gpus(session, now=now))
+            figures: dict[str, Any] = {**averages(self.latest.gpus(session, now=now))}
+            figures["alerts"] = alerts.open_counts(session)
             sight = service.sight(session, self.cluster_name)
             shown = kept.model_copy(update=money | figures | sight | {"generated_at": now})
             return shown.model_dump_json(by_alias=True).encode()

@@ -36,6 +36,7 @@ from gpu_management.devices.models import Device as DeviceRow
 from gpu_management.devices.models import DeviceStateInterval, DeviceStatus
 from gpu_management.devices.routes import DeviceId, IfMatch, NodeName
 from gpu_management.devices.schemas import DeviceCreate, DeviceUpdate
+from gpu_management.metrics import health as health_of
 from gpu_management.metrics.routes import LatestDep
 from gpu_management.mig import queries as mig_queries
 from gpu_management.mig import service as mig
@@ -320,6 +321,7 @@ def health(
         "ecc_errors": None if ecc_errors is None else int(ecc_errors),
         "xid_errors": None if told is None else told.last_xid,
         "history": stretches,
+        **health_of.verdict_on(session, device.id),
     }
 
 

@@ -4,8 +4,10 @@ from pydantic import Field
 
 from gpu_management.allocations.models import WorkloadType
 from gpu_management.core.wire import Amount, Moment, WireModel
+from gpu_management.devices.health import Verdict
 from gpu_management.devices.models import DeviceState, DeviceStatus
 from gpu_management.devices.schemas import StateStretch
+from gpu_management.metrics.schemas import HealthFinding
 from gpu_management.mig.schemas import DeviceMig
 
 
@@ -88,6 +90,10 @@ class Health(WireModel):
     temperature: float | None
     ecc_errors: int | None
     xid_errors: int | None = Field(description="Code of the last XID error; 0: none.")
+    verdict: Verdict = Field(description="What sensors and errors say, whatever the state is.")
+    verdict_since: Moment | None
+    findings: list[HealthFinding] = Field(description="What speaks against it, gravest first.")
+    allocations: list[str] = Field(description="Allocations that hold a part of it now.")
     history: list[StateStretch]
 
 

@@ -1,0 +1,1 @@
+"""Alerts: rules over what is measured and counted, their state, and who has seen them."""
