@@ -78,6 +78,8 @@ def test_everything_that_holds_a_secret_is_marked():
         "security.oauth2.client-secret",
         "alerts.notification.slack.webhook-url",
         "alerts.notification.teams.webhook-url",
+        "alerts.notification.pagerduty.routing-key",
+        "alerts.notification.mail.password",
         "webhooks.endpoints",
     }
     assert leaf_by_key()["webhooks.endpoints"].kind is Kind.RECORDS

@@ -27,6 +27,8 @@ class Got:
     path: str
     headers: dict[str, str]
     text: str
+    peer: int
+    """Port that it came from: one connection has one."""
 
     @property
     def json(self) -> Any:
@@ -93,7 +95,7 @@ class _Hook(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        status = self.receiver.take(Got(self.path, headers, body.decode()))
+        status = self.receiver.take(Got(self.path, headers, body.decode(), self.client_address[1]))
         if self.receiver.trickle:
             self._trickle()
             return
@@ -146,6 +148,10 @@ class _MailHandler(socketserver.StreamRequestHandler):
         while line := self.rfile.readline().decode().rstrip("\r\n"):
             if not self._obey(line):
                 return
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # over TLS, another one than the server knows
 
     def _say(self, text: str) -> None:
         self.wfile.write(text.encode() + b"\r\n")

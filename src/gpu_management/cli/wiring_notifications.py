@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import SecretStr
 
@@ -41,6 +42,7 @@ def terms_of(settings: Settings) -> Terms:
     problems: list[str] = []
     slack_own = _templates("slack", told.slack.templates, problems)
     teams_own = _templates("teams", told.teams.templates, problems)
+    problems += _zone_problems(told.quiet_hours.timezone)
     if problems:
         raise SettingsError(problems)
     return Terms(
@@ -50,6 +52,7 @@ def terms_of(settings: Settings) -> Terms:
         machines=Retry(attempts.max_attempts, backoff),
         pace=Pace(told.max_per_minute),
         secrets_dir=told.secrets_dir,
+        ca_file=told.ca_file,
         mail=_mail_server(told.mail),
         configured=(*_people(told), *_machines(settings)),
         slack_templates={**slack.default_templates(), **slack_own},
@@ -79,6 +82,14 @@ def _templates(place: str, own: Mapping[str, str], problems: list[str]) -> dict[
         except TemplateInvalid as unfit:
             problems.append(f"alerts.notification.{place}.templates[{name}]: {unfit}")
     return found
+
+
+def _zone_problems(name: str) -> list[str]:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return [f"alerts.notification.quiet-hours.timezone: {name} is no time zone known here"]
+    return []
 
 
 def _people(told: Notification) -> Iterator[Configured]:
@@ -158,7 +169,6 @@ def _mail_server(told: Mail) -> MailServer | None:
         username=told.username,
         password=_secret(told.password),
         sender=told.sender,
-        ca_file=told.ca_file,
     )
 
 

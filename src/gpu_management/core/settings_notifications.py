@@ -81,7 +81,6 @@ class Mail(Section):
     tls: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="Encryption; none sends passwords and alerts in the clear."
     )
-    ca_file: Path | None = Field(None, description="Certificates to believe beside the usual ones.")
     username: str | None = Field(None, description="User at the server; none: no login.")
     password: SecretStr | None = Field(None, description="Password of this user.")
     sender: str = Field("gpu-management@localhost", description="Address in From.")
@@ -123,6 +122,9 @@ class Notification(Section):
         (), description="Networks that are no public ones and may be sent to all the same."
     )
     allow_http: bool = Field(default=False, description="Send without encryption as well.")
+    ca_file: Path | None = Field(
+        None, description="Certificates that are believed beside the usual ones (PEM)."
+    )
     secrets_dir: Path | None = Field(
         None, description="Folder of secrets that channels name as file:NAME."
     )

@@ -1,15 +1,22 @@
 """E-mail: the letter, and handing it to a server (RFC 5321, STARTTLS by RFC 3207)."""
 
+import re
 import smtplib
 import ssl
 from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Final
 
 from gpu_management.core.text import one_line
 from gpu_management.notifications.messages import Message, template_values
 from gpu_management.notifications.terms import MailServer
+
+_ADDRESS: Final = re.compile(
+    r"(?P<local>[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64})@(?P<domain>[A-Za-z0-9.-]{1,253})"
+)
+"""Addresses as people have them: no quotes, comments or lists."""
 
 
 def letter(
@@ -32,16 +39,17 @@ def letter(
     return made
 
 
-def hand_in(made: EmailMessage, server: MailServer, *, timeout_seconds: float) -> None:
+def hand_in(
+    made: EmailMessage, server: MailServer, *, trusted: ssl.SSLContext, timeout_seconds: float
+) -> None:
     """Give a mail to the server; every recipient is taken, or the server says which are not.
 
     Raises:
         OSError: it cannot be reached, or smtplib.SMTPException (an OSError): it refused.
     """
-    context = ssl.create_default_context(cafile=server.ca_file)
-    with _connected(server, timeout_seconds, context) as smtp:
+    with _connected(server, timeout_seconds, trusted) as smtp:
         if server.tls == "starttls":
-            smtp.starttls(context=context)
+            smtp.starttls(context=trusted)
         if server.username:
             smtp.login(server.username, server.password or "")
         refused = smtp.send_message(made)
@@ -55,10 +63,10 @@ def check_address(text: str) -> Address:
     Raises:
         ValueError: it is none.
     """
-    local, at, domain = text.strip().rpartition("@")
-    if not (at and local and domain) or one_line(text) != text or not text.isascii():
+    found = _ADDRESS.fullmatch(text)
+    if found is None:
         raise ValueError(f"{text[:80]!r} is no mail address")
-    return Address(username=local, domain=domain)
+    return Address(username=found["local"], domain=found["domain"])
 
 
 def _connected(server: MailServer, timeout_seconds: float, context: ssl.SSLContext) -> smtplib.SMTP:

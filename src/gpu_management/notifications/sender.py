@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from threading import Timer
 from types import TracebackType
 
@@ -85,7 +86,9 @@ class Sender:
             message, sender=server.sender, recipients=target.recipients, message_id=message_id
         )
         try:
-            mail.hand_in(made, server, timeout_seconds=self._terms.timeout_seconds)
+            trusted = _trusted(self._terms.ca_file)
+            seconds = self._terms.timeout_seconds
+            mail.hand_in(made, server, trusted=trusted, timeout_seconds=seconds)
         except smtplib.SMTPResponseException as refused:
             text = refused.smtp_error
             said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
@@ -112,7 +115,7 @@ class Sender:
     def _open(self) -> httpx2.Client:
         if self._client is None or self._client.is_closed:
             self._client = httpx2.Client(
-                verify=_trusted(),
+                verify=_trusted(self._terms.ca_file),
                 timeout=self._terms.timeout_seconds,
                 follow_redirects=False,  # the next address would be one that nobody judged
                 trust_env=False,
@@ -136,9 +139,12 @@ class Sender:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def _trusted(ca_file: Path | None) -> ssl.SSLContext:
     """Return what certificates are checked with; reading them takes a while."""
-    return httpx2.create_ssl_context()
+    context = httpx2.create_ssl_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 def _drain(answer: httpx2.Response) -> None:

@@ -30,7 +30,6 @@ class MailServer:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     sender: str = "gpu-management@localhost"
-    ca_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,7 @@ class Terms:
     machines: Retry = field(default_factory=Retry)
     pace: Pace = field(default_factory=Pace)
     secrets_dir: Path | None = None
+    ca_file: Path | None = None
     mail: MailServer | None = None
     configured: tuple[Configured, ...] = ()
     slack_templates: Mapping[str, Template] = field(default_factory=slack.default_templates)
