@@ -92,7 +92,7 @@ def yard(house: House, live_cluster: LiveCluster, admin: Admin) -> Iterator[Live
     made = LiveYard(house, live_cluster, admin)
     yield made
     made.mirror.stop()  # type: ignore[attr-defined]
-    made.client.__exit__(None, None, None)
+    made.close()
     live_cluster.delete(Kind.CONFIG_MAP, config_map()["metadata"]["name"], namespace=NAMESPACE)
 
 

@@ -37,7 +37,7 @@ class Field(Site):
     def __init__(self, house: House) -> None:
         self.house = house
         self.method = Method.COLLECTOR
-        self.client = house.client(mig_by_collectors=True).__enter__()
+        self.__dict__["client"] = house.client(mig_by_collectors=True).__enter__()
         hands = CollectorHands(house.database, CLUSTER)
         self.worker = Repartitioner(house.database, CLUSTER, hands=hands)
         self.gpus: dict[str, CutGpu] = {}
@@ -81,7 +81,7 @@ def field(house: House) -> Iterator[Field]:
     scattered(house)
     made = Field(house)
     yield made
-    made.client.__exit__(None, None, None)
+    made.close()
 
 
 def test_collectors_cut_what_a_plan_orders_and_the_ledger_follows_what_they_see(
@@ -250,4 +250,4 @@ def test_in_a_cluster_the_node_must_announce_what_was_cut(house: House, announce
     else:
         assert found["state"] in {"ROLLED_BACK", "FAILED"}
         assert "reports success, but after 300 s" in found["message"]
-    yard.client.__exit__(None, None, None)
+    yard.close()

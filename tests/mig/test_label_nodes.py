@@ -105,7 +105,7 @@ def yard(house: House) -> Iterator[Labelled]:
     made.tell_layouts()
     move_pods(made)
     yield made
-    made.client.__exit__(None, None, None)
+    made.close()
 
 
 def test_a_node_of_labels_is_cut_and_the_ledger_takes_the_planned_places(yard: Labelled) -> None:

@@ -29,7 +29,7 @@ def site(house: House) -> Iterator[Site]:
     scattered(house)
     made = Site(house, Method.LEDGER)
     yield made
-    made.client.__exit__(None, None, None)
+    made.close()
 
 
 def test_the_gap_is_called_reconfiguring_in_the_ledger_and_not_idle(site: Site) -> None:
@@ -79,7 +79,7 @@ def test_requests_that_come_meanwhile_never_land_on_a_gpu_that_is_cut(house: Hou
         assert {name for name, at in begun if at < gap.ended_at} <= {"half"}
         others = select(Hold.id).where(Hold.device_id != device.id)
         assert session.scalars(others).first() is not None, "nobody asked meanwhile"
-    yard.client.__exit__(None, None, None)
+    yard.close()
 
 
 def _ask_and_leave(house: House, done: Event, number: int) -> None:
@@ -133,4 +133,4 @@ def test_with_dynamic_mig_nothing_is_cut_ahead_and_claims_say_where(house: House
         [selector] = request["exactly"]["selectors"]
         assert "GPU-n3" in selector["cel"]["expression"]
         assert "1g.10gb" in selector["cel"]["expression"]
-    yard.client.__exit__(None, None, None)
+    yard.close()

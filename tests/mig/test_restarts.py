@@ -1,6 +1,7 @@
 """Work that must stop before its new slice can exist: told, ended, cut, started, or taken back."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from gpu_management.mig.planner import Plan
 from gpu_management.mig.repack_solve import Bound
 from gpu_management.mig.windows import Limits
 from tests.cluster.test_repartition import PLANS, Site, Yard, killed_after, to_the_end
-from tests.support.house import A100, CLUSTER, House
+from tests.support.house import A100, CLUSTER, House, prepared_database
 from tests.support.kube import pod
 from tests.support.ledger import check_ledger
 
@@ -66,7 +67,7 @@ def site(house: House) -> Iterator[RestartSite]:
     house.request(pod_name="half", **HALF)
     made = RestartSite(house, Method.LEDGER)
     yield made
-    made.client.__exit__(None, None, None)
+    made.close()
 
 
 def the_allocation(site: Site) -> Allocation:
@@ -172,7 +173,7 @@ def restart_yard(house: House, mode: str = "observe") -> RestartYard:
 def yard(house: House) -> Iterator[RestartYard]:
     made = restart_yard(house)
     yield made
-    made.client.__exit__(None, None, None)
+    made.close()
 
 
 def counts(yard: Yard) -> Any:
@@ -250,14 +251,14 @@ def test_its_claim_keeps_its_name_and_is_made_for_the_new_slice(house: House) ->
     [again] = yard.mirror.objects(Kind.CLAIM)
     assert again["metadata"]["name"] == claim["metadata"]["name"]
     assert again["spec"] != claim["spec"]
-    yard.client.__exit__(None, None, None)
+    yard.close()
 
 
 def test_killed_between_any_two_steps_of_a_restart_it_goes_on(house: House) -> None:
     house.node("n1", model=A100, layout=[("3g.40gb", 0)])
     made = house.request(pod_name="half", **HALF)
+    site = RestartSite(house, Method.LEDGER)
     for boundary in range(20):
-        site = RestartSite(house, Method.LEDGER)
         plan = site.approved()
         with killed_after(site, boundary) as died:
             site.run()
@@ -265,11 +266,35 @@ def test_killed_between_any_two_steps_of_a_restart_it_goes_on(house: House) -> N
         assert site.state(plan) == "DONE"
         assert site.layout() == {"n1-GPU-00": [("4g.40gb", 0, False), ("3g.40gb", 4, True)]}
         sound(site)
-        site.client.__exit__(None, None, None)
         if not died[0]:
             return
         made = _again(house, made)
     pytest.fail("the plan never came to its end")
+
+
+@pytest.mark.parametrize("cancels", [False, True])
+def test_killed_while_a_node_is_cut_for_it_work_starts_on_one_slice_or_the_other(
+    tmp_path: Path, cancels: bool
+) -> None:
+    for boundary in range(1 if cancels else 0, 24, 3):
+        folder = tmp_path / str(boundary)
+        folder.mkdir()
+        house = House(prepared_database(folder))
+        yard = restart_yard(house)
+        before = counts(yard)
+        plan = yard.approved()
+        with killed_after(yard, boundary):
+            yard.turn(20)
+        if cancels and yard.state(plan) != "DONE":
+            yard.act(plan, "cancel")
+        to_the_end(yard, plan)
+        after = {"n1-GPU-00": [("3g.40gb", True), ("4g.40gb", False)]}
+        wanted = before | after if yard.state(plan) == "DONE" else before
+        assert counts(yard) == wanted, (boundary, yard.state(plan))
+        assert yard.state(plan) in ({"DONE", "ROLLED_BACK"} if cancels else {"DONE"})
+        sound(yard)
+        yard.close()
+        house.database.close()
 
 
 def _again(house: House, made: Allocation) -> Allocation:

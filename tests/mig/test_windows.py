@@ -86,7 +86,7 @@ def site(house: House) -> Any:
     scattered(house)
     made = Site(house, Method.LEDGER)
     yield made
-    made.client.__exit__(None, None, None)
+    made.close()
 
 
 def windows(site: Site, **hours: tuple[float, float]) -> dict[str, Any]:
