@@ -4,7 +4,7 @@ None matches what the pattern of that name in Logstash does not, so what passes 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 _WORDS = "trace debug notice info warn warning error alert critical fatal severe emergency"
 _LEVELS = "|".join(form for word in _WORDS.split() for form in (word, word.title(), word.upper()))
@@ -24,7 +24,7 @@ _NAMED = re.compile(r"%\{(\w+)(?::(\w+))?\}")
 
 def compiled(pattern: str, library: str = "present") -> re.Pattern[str]:
     """Return a grok pattern as Python's own; Ruby's `(?<name>` becomes `(?P<name>`."""
-    return re.compile(ruby(_spelled(pattern, LIBRARIES[library])))
+    return re.compile(ruby(spelled(pattern, library)))
 
 
 def ruby(pattern: str) -> str:
@@ -32,15 +32,11 @@ def ruby(pattern: str) -> str:
     return re.sub(r"\(\?<(?![=!])", "(?P<", pattern)
 
 
-def named(pattern: str) -> Iterator[str]:
-    """Yield the fields that a pattern fills."""
-    yield from (found[2] for found in _NAMED.finditer(pattern) if found[2])
-    yield from re.findall(r"\(\?<(\w+)>", pattern)
+def spelled(pattern: str, library: str = "present") -> str:
+    """Return a grok pattern with its names spelled out, in Ruby's syntax."""
 
-
-def _spelled(pattern: str, library: Mapping[str, str]) -> str:
     def spell(found: re.Match[str]) -> str:
-        inner = _spelled(library[found[1]], library)
+        inner = spelled(LIBRARIES[library][found[1]], library)
         return f"(?<{found[2]}>{inner})" if found[2] else f"(?:{inner})"
 
     return _NAMED.sub(spell, pattern)

@@ -82,6 +82,23 @@ class Pipeline:
                 _FILTERS[step.name](step.options, event, self._library)
 
 
+def patterns(text: str) -> tuple[list[str], list[str]]:
+    """Return the grok patterns of a pipeline and the expressions of its conditions."""
+    groks: list[str] = []
+    conditions: list[str] = []
+
+    def walk(steps: Sequence[Step]) -> None:
+        for step in steps:
+            if isinstance(step, Plugin):
+                groks.extend(step.options["match"].values() if step.name == "grok" else ())
+                continue
+            conditions.extend([step.question[2]] if step.question[1] == "=~" else ())
+            walk([*step.then, *step.otherwise])
+
+    walk(_Reader(text).sections()["filter"])
+    return groks, conditions
+
+
 def _holds(question: tuple[Any, str, Any], event: Event) -> bool:
     left, sign, right = question
     value = _read(event, left.path)
