@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.mig_fragmentation import fragmentation_pct
 from gpu_management.mig.cluster_layout import Gpu, Item, Situation
 from gpu_management.mig.files import Arrival, FleetFile, read_arrivals, read_fleet
 from gpu_management.mig.geometry import Placement, load_geometries
@@ -67,14 +68,25 @@ def _streams(data: Path, *, quick: bool) -> Iterator[dict[str, Any]]:
         if quick and "-512" in group:
             continue
         for policy, moves in POLICIES:
-            runs = [_played(data, n, policy, moves) for n in (names[:1] if quick else names)]
+            played = names[:1] if quick else names
+            runs = [_played(data, name, policy, moves) for name in played]
             row: dict[str, Any] = {"streams": group, "policy": f"{policy}+{moves}"}
             for index, load in enumerate(LOADS):
                 row[f"{load}"] = round(fmean(run[index].slice_hours_pct for run in runs), 2)
             row["score"] = round(fmean(f.slice_hours_pct for run in runs for f in run), 2)
             row["accepted"] = round(fmean(run[2].accepted_pct for run in runs), 2)
             row["moves"] = round(fmean(run[2].moves_per_100 for run in runs), 2)
+            told = [_fragmentation(data, name, policy, moves) for name in played]
+            row["wasted at 0.9"] = round(fmean(told), 1)
             yield row
+
+
+def _fragmentation(data: Path, name: str, policy: str, moves: int) -> float:
+    """Return how much more would fit after a perfect repack, in percent, at load 0.9."""
+    fleet = read_fleet(data / f"{name}.fleet.json")
+    arrivals = list(read_arrivals(data / f"{name}.requests.csv.gz", fleet))
+    out = replay(fleet, arrivals, load=0.9, policy=policy, max_moves=moves)
+    return fragmentation_pct(fleet, arrivals, out)
 
 
 def _played(data: Path, name: str, policy: str, moves: int) -> list[Any]:
