@@ -4,9 +4,11 @@ import resource
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from lightkube.resources.core_v1 import Pod
 
 from gpu_management.cluster.claims import CLASS_OF_CARDS, claim_name
@@ -147,28 +149,38 @@ class Runs:
         threading.Thread(target=self._follow, daemon=True).start()
 
     def _follow(self) -> None:
-        for _what, seen in self._admin.client.watch(Pod, namespace=self._namespace):
-            if seen.status is not None and seen.status.phase == "Running":
-                self.at.setdefault(seen.metadata.name, time.perf_counter())
+        with suppress(httpx2.HTTPError):  # the API server is killed later
+            for _what, seen in self._admin.client.watch(Pod, namespace=self._namespace):
+                if seen.status is not None and seen.status.phase == "Running":
+                    self.at.setdefault(seen.metadata.name, time.perf_counter())
 
 
-def until_running(admin: Admin, server: LiveServer, rounds: int) -> tuple[list[float], list[float]]:
-    """Return pods' seconds from creation to Running: with our pinned claim, with a plain one."""
+def until_running(admin: Admin, server: LiveServer, rounds: int) -> dict[str, list[float]]:
+    """Return pods' seconds from creation to Running, by how they ask for a card.
+
+    `pinned` with the claim of an allocation, `directed` with its node as nodeSelector as well,
+    `plain` with a claim of any card.
+    """
     runs = Runs(admin, "ml")
-    ours, others = [], []
+    found: dict[str, list[float]] = {"pinned": [], "directed": [], "plain": []}
     for number in range(rounds):
-        made = request(server, f"ours-{number}")
-        pinned = claim_name(made["allocationId"])
-        until(lambda pinned=pinned: admin.claim(pinned, "ml"))  # type: ignore[misc]
-        ours.append(_run(admin, runs, f"ours-{number}", pinned))
+        for kind in ("pinned", "directed"):
+            made = request(server, f"{kind}-{number}")
+            claim = claim_name(made["allocationId"])
+            until(lambda claim=claim: admin.claim(claim, "ml"))  # type: ignore[misc]
+            node = made["nodeName"] if kind == "directed" else None
+            found[kind].append(_run(admin, runs, f"{kind}-{number}", claim, node))
         admin.create(plain_claim(f"plain-{number}"))
-        others.append(_run(admin, runs, f"plain-{number}", f"plain-{number}"))
-    return ours, others
+        found["plain"].append(_run(admin, runs, f"plain-{number}", f"plain-{number}", None))
+    return found
 
 
-def _run(admin: Admin, runs: Runs, name: str, claim: str) -> float:
+def _run(admin: Admin, runs: Runs, name: str, claim: str, node: str | None) -> float:
+    thing = pod(name, claims=[claim], phase="Pending")
+    if node is not None:
+        thing["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
     began = time.perf_counter()
-    admin.create(pod(name, claims=[claim], phase="Pending"))
+    admin.create(thing)
     until(lambda: name in runs.at, seconds=60)
     return runs.at[name] - began
 

@@ -1,11 +1,11 @@
 """Holds that nobody asked us for: a pod got a GPU from the cluster, and the ledger says so."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import conditions as marks
@@ -62,14 +62,24 @@ class SeenPart:
     milli: int
 
 
-def open_ones(session: Session, cluster_name: str) -> Sequence[Allocation]:
-    """Return the observed allocations that go on."""
-    query = select(Allocation).where(
+def open_uids(session: Session, cluster_name: str) -> set[str]:
+    """Return whose observed allocations go on: uids of pods and claims."""
+    query = select(Allocation.pod_uid).where(*_open(cluster_name))
+    return {uid for uid in session.scalars(query) if uid is not None}
+
+
+def open_ones(session: Session, cluster_name: str, uids: Collection[str]) -> Sequence[Allocation]:
+    """Return the observed allocations of these pods and claims that go on."""
+    query = select(Allocation).where(*_open(cluster_name), Allocation.pod_uid.in_(uids))
+    return session.scalars(query).all()
+
+
+def _open(cluster_name: str) -> tuple[ColumnElement[bool], ...]:
+    return (
         Allocation.cluster_name == cluster_name,
         Allocation.phase == Phase.ALLOCATED,
         Allocation.requested_by == OBSERVER,
     )
-    return session.scalars(query).all()
 
 
 def begin(

@@ -1,8 +1,9 @@
 """Keep observed holds in step: they begin when a pod has a GPU without us, and end with it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,6 +23,10 @@ from gpu_management.mig.models import MigInstance
 
 log = get_logger(__name__)
 
+AT_ONCE = 25
+"""Pods of one transaction: others get their turn between two."""
+_Thing = TypeVar("_Thing")
+
 
 def follow(
     database: Database,
@@ -36,18 +41,25 @@ def follow(
     `payers` are users that pay for what a namespace has.
     """
     with database.read() as session:
-        known = {row.pod_uid for row in observing.open_ones(session, cluster_name)}
+        known = observing.open_uids(session, cluster_name)
         ours = _managed(session, cluster_name)
     wanted = {usage.uid: usage for usage in used if not _is_bound(usage, ours)}
-    _end(database, cluster_name, wanted.keys(), known, now=now)
-    refused = set()
-    for uid, usage in wanted.items():
-        if uid in known:
-            continue
-        seen = _seen(usage, payers.get(usage.namespace))
-        if not _begin(database, cluster_name, usage, seen, now=now):
-            refused.add(uid)
+    for gone in _parts(sorted(known - wanted.keys())):
+        _end(database, cluster_name, gone, now=now)
+    refused: set[str] = set()
+    news = [
+        (usage, _seen(usage, payers.get(usage.namespace)))
+        for uid, usage in wanted.items()
+        if uid not in known
+    ]
+    for some in _parts(news):
+        refused |= _begin(database, cluster_name, some, now=now)
     return refused
+
+
+def _parts(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
+    for start in range(0, len(things), AT_ONCE):
+        yield things[start : start + AT_ONCE]
 
 
 def _managed(session: Session, cluster_name: str) -> set[tuple[str, str, str | None]]:
@@ -74,41 +86,39 @@ def _is_bound(usage: Usage, ours: set[tuple[str, str, str | None]]) -> bool:
     return usage.is_guess and (usage.namespace, told, usage.node) in ours
 
 
-def _end(
-    database: Database,
-    cluster_name: str,
-    wanted: Iterable[str],
-    known: set[str | None],
-    *,
-    now: datetime,
-) -> None:
-    gone = known - set(wanted)
-    if not gone:
-        return
+def _end(database: Database, cluster_name: str, gone: Sequence[str], *, now: datetime) -> None:
     with database.write() as session:
         revision = devices.lock(session, cluster_name)
-        for row in observing.open_ones(session, cluster_name):
-            if row.pod_uid in gone:
-                ending.end(session, row, reason="pod ended", revision=revision, now=now)
+        for row in observing.open_ones(session, cluster_name, gone):
+            ending.end(session, row, reason="pod ended", revision=revision, now=now)
 
 
 def _begin(
-    database: Database, cluster_name: str, usage: Usage, seen: Seen, *, now: datetime
-) -> bool:
-    try:
-        with database.write() as session:
-            devices.lock(session, cluster_name)
-            query = select(Node).where(
-                Node.cluster_name == cluster_name, Node.node_name == usage.node
-            )
-            node = session.scalars(query).one_or_none()
-            parts = None if node is None else _parts(session, node, usage, now=now)
-            if node is None or parts is None:
-                return False
-            observing.begin(session, node, seen, parts, now=now)
-    except StaleDecision as taken:
-        log.warning("GPU use of %s/%s: %s", usage.namespace, usage.pod_name, taken)
+    database: Database, cluster_name: str, news: Sequence[tuple[Usage, Seen]], *, now: datetime
+) -> set[str]:
+    """Enter what began; return the uids that could not be entered now."""
+    refused = set()
+    with database.write() as session:
+        devices.lock(session, cluster_name)
+        for usage, seen in news:
+            try:
+                with session.begin_nested():
+                    is_entered = _enter(session, cluster_name, usage, seen, now=now)
+            except StaleDecision as taken:
+                log.warning("GPU use of %s/%s: %s", usage.namespace, usage.pod_name, taken)
+                is_entered = False
+            if not is_entered:
+                refused.add(usage.uid)
+    return refused
+
+
+def _enter(session: Session, cluster_name: str, usage: Usage, seen: Seen, *, now: datetime) -> bool:
+    query = select(Node).where(Node.cluster_name == cluster_name, Node.node_name == usage.node)
+    node = session.scalars(query).one_or_none()
+    parts = None if node is None else _parts_of(session, node, usage, now=now)
+    if node is None or parts is None:
         return False
+    observing.begin(session, node, seen, parts, now=now)
     return True
 
 
@@ -128,7 +138,9 @@ def _seen(usage: Usage, payer: str | None) -> Seen:
     )
 
 
-def _parts(session: Session, node: Node, usage: Usage, *, now: datetime) -> list[SeenPart] | None:
+def _parts_of(
+    session: Session, node: Node, usage: Usage, *, now: datetime
+) -> list[SeenPart] | None:
     """Return the devices in use; None where one cannot be entered now."""
     query = select(Device).where(Device.node_id == node.id, Device.live_id.is_not(None))
     cards = list(session.scalars(query.order_by(Device.device_index)))
