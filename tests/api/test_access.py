@@ -43,6 +43,7 @@ NEEDED: dict[str, Permission | None] = {
     "endNodeMaintenance": P.DEVICES_WRITE,
     "listWorkloadProfiles": P.GENERAL_READ,
     "searchEverything": P.GENERAL_READ,
+    "getFirstScreen": P.OVERVIEW_READ,
     "listModels": P.GENERAL_READ,
     "getModel": P.GENERAL_READ,
     "createModel": P.DEVICES_WRITE,

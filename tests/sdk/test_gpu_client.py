@@ -215,6 +215,7 @@ def test_statements_are_read_as_data_and_as_files(live: LiveServer) -> None:
 LEFT_OUT = {
     "GET /api/v1/gpu/events",
     "GET /api/v1/gpu/search",
+    "GET /api/v1/gpu/overview/screen",
     "GET /api/v1/session",
     "POST /api/v1/session",
     "DELETE /api/v1/session",

@@ -28,6 +28,8 @@ export interface TimeChartProps {
   height?: number;
   /** Writes a value with its unit. */
   format?: (value: number | null) => string;
+  /** The times are days: the axis shows dates only. */
+  days?: boolean;
   /** Range of the axis; else from zero to the largest value. */
   range?: [number, number];
 }
@@ -53,6 +55,7 @@ export default function TimeChart(props: TimeChartProps) {
       scheme,
       written,
       zone: format.facts.timeZone,
+      locale: format.facts.locale,
     });
     const plot = new uPlot(options, data as uPlot.AlignedData, place);
     const watcher = new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height }));
@@ -98,6 +101,21 @@ interface Looks {
   scheme: "light" | "dark";
   written: (value: number | null) => string;
   zone: string;
+  locale: string;
+}
+
+const DAY_SECONDS = 86_400;
+
+function dayAxis(locale: string): Pick<uPlot.Axis, "incrs" | "values"> {
+  const written = new Intl.DateTimeFormat(locale, {
+    month: "short",
+    day: "numeric",
+    timeZone: "UTC",
+  });
+  return {
+    incrs: [1, 2, 7, 14, 30].map((days) => days * DAY_SECONDS),
+    values: (_u, ticks) => ticks.map((tick) => written.format(tick * 1000)),
+  };
 }
 
 function optionsOf(props: TimeChartProps, looks: Looks): uPlot.Options {
@@ -108,12 +126,13 @@ function optionsOf(props: TimeChartProps, looks: Looks): uPlot.Options {
   return {
     width: looks.width,
     height,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), looks.zone),
+    tzDate: (seconds) =>
+      uPlot.tzDate(new Date(seconds * 1000), props.days ? "Etc/UTC" : looks.zone),
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: range ?? ((_u, _low, high) => [0, high > 0 ? high * 1.05 : 1]) } },
     axes: [
-      { stroke: ink, grid, ticks: grid },
+      { stroke: ink, grid, ticks: grid, ...(props.days ? dayAxis(looks.locale) : {}) },
       { stroke: ink, grid, ticks: grid, size: 64, values: (_u, ticks) => ticks.map(looks.written) },
     ],
     series: [

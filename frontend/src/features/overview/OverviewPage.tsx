@@ -1,38 +1,90 @@
-import { SimpleGrid } from "@mantine/core";
-import { queryOptions, useQuery } from "@tanstack/react-query";
+import { Grid, SegmentedControl, SimpleGrid } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { api, got } from "../../api/client";
+import { useUrlState } from "../../lib/urlState";
 import { useLive } from "../../lib/useLive";
-import { Figure } from "../../ui/Figure";
 import { Page } from "../../ui/Page";
-import { Async } from "../../ui/states";
+import { Async, Empty } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
+import { AlertsPanel } from "./AlertsPanel";
+import { type Screen, screenQuery } from "./api";
+import { BudgetsPanel } from "./BudgetsPanel";
+import { DaysPanel } from "./DaysPanel";
+import { FleetPanel } from "./FleetPanel";
+import { FunnelPanel } from "./FunnelPanel";
+import { IdlePanel } from "./IdlePanel";
+import { MoneyStrip } from "./MoneyStrip";
+import { SlicesPanel } from "./SlicesPanel";
+import { SourcesLine } from "./SourcesLine";
+import { WaitingPanel } from "./WaitingPanel";
 
-const overviewQuery = queryOptions({
-  queryKey: ["overview"],
-  queryFn: () => got(api.GET("/api/v1/gpu/overview")),
-});
+const WINDOWS = ["7", "14", "30"];
 
-/** The fleet in one screen. */
+/** The fleet in one screen: what there is, who waits, what idles, what it costs. */
 export default function OverviewPage() {
   const { t } = useTranslation("overview");
   const format = useFormat();
-  const overview = useQuery(overviewQuery);
+  const [days, setDays] = useUrlState("days", "14");
+  const screen = useQuery(screenQuery(WINDOWS.includes(days) ? Number(days) : 14));
   useLive(["*"], ["overview"]);
   return (
-    <Page title={t("title")}>
-      <Async query={overview}>
-        {(fleet) => (
-          <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }}>
-            <Figure
-              label={t("funnel.total")}
-              value={format.number(fleet.totalDevices)}
-              to="/fleet"
-            />
-            <Figure label={t("money.today")} value={format.money(fleet.dailyCost)} to="/cost" />
-          </SimpleGrid>
-        )}
+    <Page
+      title={t("title")}
+      lead={
+        screen.data &&
+        t("lead", {
+          cluster: screen.data.clusterName,
+          nodes: format.number(screen.data.totalNodes),
+          time: format.clock(screen.data.generatedAt),
+        })
+      }
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label={t("window")}
+          value={days}
+          onChange={setDays}
+          data={WINDOWS.map((value) => ({ value, label: t("days", { count: Number(value) }) }))}
+        />
+      }
+    >
+      <Async
+        query={screen}
+        rows={12}
+        isEmpty={(data) => data.totalDevices === 0}
+        empty={<Empty title={t("empty.title")} hint={t("empty.hint")} icon="gpu" />}
+      >
+        {(data) => <Panels screen={data} />}
       </Async>
     </Page>
+  );
+}
+
+function Panels({ screen }: { screen: Screen }) {
+  return (
+    <>
+      <FunnelPanel screen={screen} />
+      <MoneyStrip money={screen.money} days={screen.days} />
+      <Grid gutter="md">
+        <Grid.Col span={{ base: 12, lg: 8 }}>
+          <FleetPanel nodes={screen.nodes} />
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, lg: 4 }}>
+          <AlertsPanel alerts={screen.alerts} />
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, lg: 8 }}>
+          <DaysPanel days={screen.days} />
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, lg: 4 }}>
+          <WaitingPanel waiting={screen.waiting} />
+        </Grid.Col>
+      </Grid>
+      <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
+        <IdlePanel idle={screen.idle} />
+        <BudgetsPanel budgets={screen.budgets} />
+        <SlicesPanel slices={screen.slices} />
+      </SimpleGrid>
+      <SourcesLine sources={screen.sources} />
+    </>
   );
 }
