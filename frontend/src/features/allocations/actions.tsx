@@ -20,8 +20,8 @@ export function useRelease(one: AllocationDetail) {
   return useMutation({
     mutationFn: (evict: boolean) =>
       got(
-        api.DELETE("/api/v1/gpu/allocations/{allocation_id}", {
-          params: { path: { allocation_id: one.allocationId }, query: { evict } },
+        api.DELETE("/api/v1/gpu/allocations/{allocationId}", {
+          params: { path: { allocationId: one.allocationId }, query: { evict } },
         }),
       ),
     onMutate: async () => {
@@ -83,8 +83,8 @@ export function ExtendDialog({ one, onClose }: DialogProps) {
   const extend = useMutation({
     mutationFn: () =>
       got(
-        api.POST("/api/v1/gpu/allocations/{allocation_id}/extend", {
-          params: { path: { allocation_id: one.allocationId } },
+        api.POST("/api/v1/gpu/allocations/{allocationId}/extend", {
+          params: { path: { allocationId: one.allocationId } },
           body: { hours },
         }),
       ),

@@ -61,8 +61,8 @@ export function allocationQuery(allocationId: string) {
     queryKey: ["allocations", "one", allocationId],
     queryFn: () =>
       got(
-        api.GET("/api/v1/gpu/allocations/{allocation_id}", {
-          params: { path: { allocation_id: allocationId } },
+        api.GET("/api/v1/gpu/allocations/{allocationId}", {
+          params: { path: { allocationId } },
         }),
       ),
   });
@@ -73,8 +73,8 @@ export function costQuery(allocationId: string) {
     queryKey: ["allocations", "cost", allocationId],
     queryFn: () =>
       got(
-        api.GET("/api/v1/gpu/allocations/{allocation_id}/cost", {
-          params: { path: { allocation_id: allocationId } },
+        api.GET("/api/v1/gpu/allocations/{allocationId}/cost", {
+          params: { path: { allocationId } },
         }),
       ),
     refetchInterval: 30_000,
