@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from gpu_management.cluster.pods import pods_with_gpus, read_pod
 from tests.support.kube import pod
 
@@ -48,3 +50,22 @@ def test_an_annotation_names_the_allocation():
 def test_pods_without_gpus_are_left_out():
     assert pods_with_gpus([pod(), pod("g", limits={"nvidia.com/gpu": "1"})])[0].name == "g"
     assert pods_with_gpus([pod(limits={"cpu": "1"})]) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "labels", "workload"),
+    [
+        ("ReplicaSet", "web-7d9f", {"pod-template-hash": "7d9f"}, ("Deployment", "web")),
+        ("ReplicaSet", "web-7d9f", {}, ("ReplicaSet", "web-7d9f")),
+        ("Job", "nightly-29384720", {}, ("CronJob", "nightly")),
+        ("Job", "train-42", {}, ("Job", "train-42")),
+        ("StatefulSet", "db", {}, ("StatefulSet", "db")),
+    ],
+)
+def test_a_pod_is_part_of_the_workload_that_somebody_wrote(
+    kind: str, name: str, labels: dict[str, str], workload: tuple[str, str]
+):
+    thing = pod("p", labels=labels)
+    thing["metadata"]["ownerReferences"] = [{"kind": kind, "name": name, "controller": True}]
+    found = read_pod(thing)
+    assert (found.owner_kind, found.owner_name) == workload

@@ -1,5 +1,6 @@
 """Allocations follow their pods: bound while they run, over when they are."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -143,3 +144,17 @@ def test_a_pod_of_that_name_without_the_claim_does_not_bind(house: House):
     put(yard, "train")
     yard.bind()
     assert "Bound" not in yard.conditions(made)
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+def test_a_cluster_whose_clock_is_wrong_binds_and_ends_as_any_other(yard: Yard, minutes: int):
+    made = yard.house.request(pod_name="train")
+    there = (yard.house.now + timedelta(minutes=minutes)).isoformat()
+    told = {"creationTimestamp": there}
+    put(yard, "train", **told)
+    yard.bind()
+    assert yard.conditions(made)["Bound"][0] == "True"
+    put(yard, "train", phase="Succeeded", **told)
+    yard.bind()
+    yard.bind(after_seconds=61)
+    assert state(yard, made) == (Phase.RELEASED, "pod finished")

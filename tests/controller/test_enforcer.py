@@ -1,5 +1,6 @@
 """Claims follow allocations, and holds end when claims are gone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -388,3 +389,26 @@ def test_whoever_waited_in_line_gets_a_claim_too(yard: Yard):
     assert yard.house.serve_queue() == 1
     yard.enforce()
     assert yard.conditions(waiting)["Enforced"][0] == "True"
+
+
+def test_a_controller_whose_clock_is_behind_acts_at_once_all_the_same(yard: Yard):
+    made = yard.house.request()
+    behind = yard.house.now - timedelta(minutes=5)
+    assert yard.enforcer.run(behind) == 1
+    assert yard.claim(made.allocation_id) is not None
+    yard.house.release(made.allocation_id)
+    yard.enforcer.run(behind)
+    yard.enforcer.run(behind)
+    assert yard.claim(made.allocation_id) is None
+    assert yard.house.find(made.allocation_id).phase is Phase.RELEASED
+
+
+def test_a_controller_whose_clock_is_ahead_fails_nobody_early(yard: Yard):
+    yard.cluster.forbidden.add(("create", Kind.CLAIM))
+    made = yard.house.request()
+    ahead = yard.house.now + timedelta(minutes=5)
+    yard.enforcer.run(ahead)
+    assert yard.house.find(made.allocation_id).phase is Phase.ALLOCATED
+    yard.cluster.forbidden.clear()
+    yard.enforcer.run(ahead + timedelta(seconds=30))
+    assert yard.claim(made.allocation_id) is not None

@@ -12,7 +12,7 @@ from sys import intern
 from typing import Any
 
 from gpu_management.cluster.inventory import is_ready
-from gpu_management.cluster.pods import gpu_resources_of
+from gpu_management.cluster.pods import gpu_resources_of, owner_of
 from gpu_management.cluster.protocol import Json
 from gpu_management.cluster.quantities import MIB, mib_of, milli_of, parse_quantity
 
@@ -68,8 +68,7 @@ def read_needs(thing: Json) -> PodNeeds | None:
     phase = str((thing.get("status") or {}).get("phase") or "Pending")
     if phase in {"Succeeded", "Failed"}:
         return None
-    owners = metadata.get("ownerReferences") or ()
-    owner: Mapping[str, Any] = next((one for one in owners if one.get("controller")), {})
+    owner_kind, owner_name = owner_of(metadata)
     cpu, memory = (_wanted(spec, name) for name in ("cpu", "memory"))
     cpu_limit, memory_limit = (_most(spec, name) for name in ("cpu", "memory"))
     return PodNeeds(
@@ -78,8 +77,8 @@ def read_needs(thing: Json) -> PodNeeds | None:
         uid=metadata.get("uid", ""),
         node=None if not spec.get("nodeName") else intern(spec["nodeName"]),
         phase=intern(phase),
-        owner_kind=owner.get("kind"),
-        owner_name=owner.get("name"),
+        owner_kind=owner_kind,
+        owner_name=owner_name,
         cpu_milli=ceil(cpu * 1000),
         memory_mib=ceil(memory / MIB),
         cpu_limit_milli=None if cpu_limit is None else ceil(cpu_limit * 1000),

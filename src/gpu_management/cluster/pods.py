@@ -1,5 +1,6 @@
 """Pods as far as GPUs are concerned: what they ask for, which claims they use, whose they are."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,8 @@ MEMORY_ANNOTATION = "gpu.company.com/required-memory-gb"
 ANNOTATIONS = (ALLOCATION_ANNOTATION, MEMORY_ANNOTATION)
 """What is read of a pod's annotations."""
 GPU_PREFIX = "nvidia.com/"
+
+_MINUTE = re.compile(r"\d{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,7 @@ def read_pod(thing: Json) -> PodFacts:
     """Return what a pod asks for and uses."""
     metadata, spec = thing["metadata"], thing.get("spec", {})
     status = thing.get("status", {})
-    owners = metadata.get("ownerReferences") or ()
-    owner: Mapping[str, Any] = next((one for one in owners if one.get("controller")), {})
+    owner_kind, owner_name = owner_of(metadata)
     return PodFacts(
         namespace=metadata.get("namespace", ""),
         name=metadata["name"],
@@ -62,14 +64,37 @@ def read_pod(thing: Json) -> PodFacts:
         allocation_id=(metadata.get("annotations") or {}).get(ALLOCATION_ANNOTATION),
         claim_names=_claim_names(spec, status),
         gpu_resources=gpu_resources_of(spec),
-        owner_kind=owner.get("kind"),
-        owner_name=owner.get("name"),
+        owner_kind=owner_kind,
+        owner_name=owner_name,
         labels=metadata.get("labels") or {},
         started_at=_moment(status.get("startTime") or metadata.get("creationTimestamp")),
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
         required_memory_gb=_memory_gb((metadata.get("annotations") or {}).get(MEMORY_ANNOTATION)),
         node_selector=spec.get("nodeSelector") or {},
     )
+
+
+def owner_of(metadata: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return kind and name of the workload that a pod is part of.
+
+    What made the pod may itself be made: a ReplicaSet is called after its Deployment and the hash
+    of its template, a Job after its CronJob and the minute it was due, in minutes since 1970.
+    """
+    owners = metadata.get("ownerReferences") or ()
+    owner: Mapping[str, Any] = next((one for one in owners if one.get("controller")), {})
+    kind, name = owner.get("kind"), owner.get("name")
+    if kind is None or name is None:
+        return None, None
+    base, _, tail = name.rpartition("-")
+    if kind == "ReplicaSet" and base and tail == _label(metadata, "pod-template-hash"):
+        return "Deployment", base
+    if kind == "Job" and base and _MINUTE.fullmatch(tail):
+        return "CronJob", base
+    return str(kind), str(name)
+
+
+def _label(metadata: Mapping[str, Any], name: str) -> str | None:
+    return (metadata.get("labels") or {}).get(name)
 
 
 def _claim_names(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prometheus_client import Counter
-from sqlalchemy import String, select, type_coerce, update
+from sqlalchemy import ColumnElement, String, and_, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import enforcement, journal
@@ -106,7 +106,7 @@ class Enforcer:
         with self._database.read() as session:
             due = (
                 select(ClaimIntent)
-                .where(ClaimIntent.cluster_name == self._cluster_name, ClaimIntent.due_at <= now)
+                .where(ClaimIntent.cluster_name == self._cluster_name, _is_due(now))
                 .order_by(ClaimIntent.due_at, ClaimIntent.created_at)
                 .limit(AT_ONCE)
             )
@@ -210,6 +210,15 @@ class Enforcer:
                 if enforcement.bound(found, pods, now=now):
                     journal.say(session, "allocation.bound", found, now=now)
         self._bound.update(users)
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    """Say that it is time; what was never tried is due at once, whatever clock wrote when."""
+    is_first = and_(
+        ClaimIntent.attempts == 0,
+        or_(ClaimIntent.enforced_at.is_(None), ClaimIntent.wanted == Wanted.ABSENT),
+    )
+    return and_(ClaimIntent.due_at.is_not(None), or_(ClaimIntent.due_at <= now, is_first))
 
 
 def _note_there(
