@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gpu_management.collector.lines import LineFormatter
 from gpu_management.core import logs
 from gpu_management.core.settings import Logging
 from tests.logs.test_pipelines import LOGSTASH, SHIPPED
@@ -73,3 +74,19 @@ def test_an_error_with_its_trace_is_one_tagged_event(form: str) -> None:
     assert event["tags"] == ["error", "gpu-management"]
     assert event["message_content"].startswith("GPU request failed")
     assert "allocation_id" not in event
+
+
+def test_the_collectors_lines_are_read_as_well() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter())
+    log = logging.getLogger("gpumanagement.collector")
+    log.addHandler(handler)
+    try:
+        log.error("GPU metrics refused: %s %s", 502, "<html>\n<b>Bad\r\nGateway</b>")
+    finally:
+        log.removeHandler(handler)
+    event = _only(stream)
+    assert (event["level"], event["class"]) == ("ERROR", "gpumanagement.collector")
+    assert event["message_content"].endswith(r"502 <html>\n<b>Bad\r\nGateway</b>")
+    assert "failure" not in " ".join(event["tags"])

@@ -1,7 +1,6 @@
 """The command `gpu-collector`: settings from the environment, then rounds until it is stopped."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from gpu_management.collector import lines
 from gpu_management.collector.agent import Agent, Eyes, Sources, seconds_to_next
 from gpu_management.collector.exposition import OwnReadings
 from gpu_management.collector.mig_agent import MigAgent
@@ -36,7 +36,6 @@ _VARIABLES: Final = """environment:
   METRICS_PORT             port of this process's own metrics (9401); 0: none
   MIG_AGENT                true: cut this node's GPUs where an approved repartition plan says so
 """
-_FORMAT: Final = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s - %(message)s"
 _LONGEST_INTERVAL_SECONDS: Final = 3600
 
 
@@ -168,8 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--once", action="store_true", help="look once, send, and end")
     asked = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format=_FORMAT, datefmt="%Y-%m-%d %H:%M:%S")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    lines.configure()
     try:
         told = options(os.environ)
     except Misused as error:
