@@ -25,6 +25,7 @@ from gpu_management.devices.models import DeviceState
 from gpu_management.mig.execution import Method, Patience
 from tests.cluster.test_repartition import BOARD, SMALL, Site, Yard
 from tests.controlplane.admin import Admin, until
+from tests.mig.test_restarts import kept_restart
 from tests.support.house import CLUSTER, House
 from tests.support.kube import gpu_slice, pod
 from tests.support.mig_manager import NAMESPACE, MigManager, Thing, config_map
@@ -47,10 +48,9 @@ class LiveYard(Yard):
         with suppress(ApiError):
             admin.create(config_map())
         self.managers = [MigManager(cluster, name, BOARD, self.announce) for name in NAMES]
-        layouts = (["1g.10gb"], ["1g.10gb", "3g.40gb"], ["4g.40gb"])
-        for manager, cut in zip(self.managers, layouts, strict=True):
+        for manager, cut in zip(self.managers, self.layouts, strict=True):
             admin.add_node(manager.node_name, [])
-            manager.start({0: cut})
+            manager.start({0: list(cut)})
         kinds = (Kind.NODE, Kind.SLICE, Kind.CLAIM, Kind.POD)
         self.mirror = Mirror(cluster, kinds, clock=house.clock, trim=TRIMS)  # type: ignore[assignment]
         self.mirror.start()  # type: ignore[attr-defined]
@@ -147,3 +147,37 @@ def test_the_managers_word_decides_and_a_failure_is_taken_back(yard: LiveYard, h
     found: dict[str, Any] = yard.read(plan)
     assert found["state"] == ("ROLLED_BACK" if how == "fail" else "DONE"), found
     assert yard.states() == {DeviceState.READY}
+
+
+class LiveRestartYard(LiveYard):
+    """The half on n1 is in use, and has to begin elsewhere."""
+
+    layouts = (["3g.40gb"], ["1g.10gb"], ["7g.80gb"])
+
+    def plan(self, **_more: Any) -> str:
+        return kept_restart(self, "n1-GPU-00")
+
+
+def test_work_that_must_stop_is_evicted_and_its_next_pod_gets_the_new_slice(
+    house: House, live_cluster: LiveCluster, admin: Admin
+) -> None:
+    yard = LiveRestartYard(house, live_cluster, admin)
+    made = house.request(pod_name="half", required_memory_gb=40, use_mig=True)
+    claim = claim_name(made.allocation_id)
+    yard.turn(2)
+    until(lambda: admin.claim(claim, "ml"))
+    admin.create(pod("half", claims=[claim], phase="Pending"))
+    until(lambda: is_running(admin, "half"))
+    plan = yard.approved()
+    until(lambda: ended(yard, plan), seconds=60)
+    assert yard.state(plan) == "DONE", yard.read(plan)
+    assert admin.pod("half", "ml") is None
+    until(lambda: (yard.turn(), admin.claim(claim, "ml"))[1])
+    admin.create(pod("half-again", claims=[claim], phase="Pending"))
+    until(lambda: is_running(admin, "half-again"))
+    [got] = admin.claim(claim, "ml").status.allocation.devices.results
+    assert got.pool == "n1"
+    assert sorted(s[0] for s in yard.layout()["n1-GPU-00"]) == ["3g.40gb", "4g.40gb"]
+    yard.mirror.stop()  # type: ignore[attr-defined]
+    yard.close()
+    live_cluster.delete(Kind.CONFIG_MAP, config_map()["metadata"]["name"], namespace=NAMESPACE)
