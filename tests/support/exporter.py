@@ -34,6 +34,8 @@ class Exporter:
 
     values: dict[str, float] = field(default_factory=lambda: _ONLY_WHOLE | _EVERY)
     address: str = ""
+    lost: bool = False
+    """Whether the card that is cut has fallen off the bus."""
 
     def text(self) -> str:
         """Return the exposition; the whole card is used by two pods, so its rows are repeated."""
@@ -41,7 +43,7 @@ class Exporter:
         for name, value in self.values.items():
             lines.append(f"# TYPE {name} gauge")
             lines += [f"{name}{{{_WHOLE.format(pod=pod)}}} {value}" for pod in ("a", "b")]
-            if name in _EVERY:
+            if name in _EVERY and not self.lost:
                 lines += [f"{name}{{{_SLICE.format(instance=one)}}} {value}" for one in (9, 11)]
         return "\n".join([*lines, ""])
 

@@ -40,6 +40,7 @@ class Alert(WireModel):
     comment: str | None
     silence_id: str | None
     escalations: int = Field(description="How often it was told again, as nobody took it on.")
+    notifications_sent: int = Field(description="Messages about it that arrived somewhere.")
     allocations: list[str] = Field(description="Who holds the GPU now; of open alerts.")
 
 

@@ -17,7 +17,9 @@ from gpu_management.auth import service as auth
 from gpu_management.auth.access import visible_team
 from gpu_management.auth.principals import Principal
 from gpu_management.core.paging import Listing, Page, list_rows
+from gpu_management.notifications.models import Delivery
 
+_IN_ONE_QUERY: Final = 500
 _IS_OPEN: Final = Alert.resolved_at.is_(None)
 _IS_TAKEN: Final = Alert.acknowledged_at.is_not(None)
 _STATUS: Final[Mapping[AlertStatus, ColumnElement[bool]]] = {
@@ -80,11 +82,29 @@ def _visible(principal: Principal) -> list[ColumnElement[bool]]:
 def describe(session: Session, rows: Sequence[Alert]) -> list[dict[str, Any]]:
     """Return alerts as the wire shows them, with the allocations that open ones touch."""
     held = journal.holders(session, (row.device_id for row in rows if row.resolved_at is None))
+    sent = _sent(session, [row.alert_id for row in rows])
     return [
         {name: getattr(row, name) for name in _SHOWN}
-        | {"allocations": held.get(row.device_id or "", []) if row.resolved_at is None else []}
+        | {
+            "allocations": held.get(row.device_id or "", []) if row.resolved_at is None else [],
+            "notifications_sent": sent.get(row.alert_id, 0),
+        }
         for row in rows
     ]
+
+
+def _sent(session: Session, alert_ids: Sequence[str]) -> dict[str, int]:
+    """How many messages about each alert arrived somewhere."""
+    found: dict[str, int] = {}
+    query = (
+        select(Delivery.subject_id, func.count())
+        .where(Delivery.subject_kind == "alert", Delivery.sent_at.is_not(None))
+        .group_by(Delivery.subject_id)
+    )
+    for start in range(0, len(alert_ids), _IN_ONE_QUERY):
+        some = alert_ids[start : start + _IN_ONE_QUERY]
+        found |= dict(session.execute(query.where(Delivery.subject_id.in_(some))).all())
+    return found
 
 
 _SHOWN: Final = (
