@@ -42,6 +42,7 @@ const middleware: Middleware = {
 export const api = createClient<paths>({
   baseUrl: `${window.location.origin}${appRoot}`,
   headers: { "X-GPU-Envelope": "false" },
+  fetch: (request) => globalThis.fetch(request),
 });
 api.use(middleware);
 

@@ -65,7 +65,7 @@ function Panels({ screen }: { screen: Screen }) {
     <>
       <FunnelPanel screen={screen} />
       <MoneyStrip money={screen.money} days={screen.days} />
-      <Grid gutter="md">
+      <Grid gap="md">
         <Grid.Col span={{ base: 12, lg: 8 }}>
           <FleetPanel nodes={screen.nodes} />
         </Grid.Col>
