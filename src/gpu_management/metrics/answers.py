@@ -64,8 +64,8 @@ def _sums(
         quick = store.sums(session, question, group)
         if quick is not None:
             return quick
-    sizes = fleet.shares(session)
-    named = known or fleet.names(session)
+    sizes = fleet.shares(session, question.devices)
+    named = known or fleet.names(session, question.devices)
     keys = _keys(session, question, group, only, named)
 
     def weight_of(point: Point) -> int | None:

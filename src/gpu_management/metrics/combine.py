@@ -55,6 +55,8 @@ class Sum:
 def once(points: Iterable[Point]) -> list[Point]:
     """Leave out instances of GPUs that told of themselves as a whole in the same bucket."""
     found = list(points)
+    if all(one.instance == WHOLE for one in found):
+        return found
     whole = {(one.device, one.at) for one in found if one.instance == WHOLE}
     return [one for one in found if one.instance == WHOLE or (one.device, one.at) not in whole]
 
@@ -69,13 +71,16 @@ def grouped(
 ) -> dict[Hashable, dict[int, Sum]]:
     """Return sums by group and bucket; `keys` tells the groups of a point and its part in each."""
     sums: dict[Hashable, dict[int, Sum]] = defaultdict(dict)
+    adds_up = metric.adds_up
     for point in points:
         milli = weight_of(point)
         if milli is None:
             continue
+        value = WHOLE_MILLI if adds_up else milli
         for key, part in keys(point):
-            there = sums[key].setdefault(point.at, Sum())
-            value = WHOLE_MILLI if metric.adds_up else milli
+            there = sums[key].get(point.at)
+            if there is None:
+                there = sums[key][point.at] = Sum()
             add(there, point.total * value * part, point.samples * milli * part)
             stretch(there, point.extreme, how)
     return sums

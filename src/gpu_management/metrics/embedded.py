@@ -62,7 +62,7 @@ class Embedded:
                 query = _points(table, question, since, until)
                 if devices is not None:
                     query = query.where(table.c.device_id.in_(devices))
-                for row in session.connection().execute(query):
+                for row in session.connection().execute(query).all():
                     point = Point(*row)
                     known = found.get((point.device, point.instance, point.at))
                     found[point.device, point.instance, point.at] = (

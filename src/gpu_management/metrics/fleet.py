@@ -1,7 +1,7 @@
 """What answers about use need to know of the fleet: names, sizes of instances, and who held."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +17,8 @@ from gpu_management.metrics.combine import WHOLE, Part, Shares
 from gpu_management.metrics.questions import Group, Point
 from gpu_management.mig.models import MigInstance
 
+FEW: Final = 20
+"""So many GPUs are asked for by their key."""
 _DEVICES: Final = select(
     Device.id, Device.device_id, Device.model_id, Device.cluster_name, Node.node_name
 ).join(Node, Node.id == Device.node_id)
@@ -46,9 +48,12 @@ class Only:
         return any((self.namespace, self.team_id is not None, self.allocation_id))
 
 
-def names(session: Session) -> dict[int, AnyRow]:
-    """Return every GPU there ever was with its names, by its key."""
-    return {row.id: row for row in session.connection().execute(_DEVICES)}
+def names(session: Session, devices: Collection[int] | None = None) -> dict[int, AnyRow]:
+    """Return every GPU there ever was, or some, with its names, by its key."""
+    query = _DEVICES
+    if devices is not None and len(devices) <= FEW:
+        query = query.where(Device.id.in_(devices))
+    return {row.id: row for row in session.connection().execute(query).all()}
 
 
 def devices_of(known: Mapping[int, AnyRow], only: Only) -> frozenset[int] | None:
@@ -77,11 +82,14 @@ def static_key(group: Group, row: AnyRow) -> str:
     return named.get(group, "")
 
 
-def shares(session: Session) -> Shares:
-    """Return how much of its GPU each MIG instance is, and was."""
+def shares(session: Session, devices: Collection[int] | None = None) -> Shares:
+    """Return how much of its GPU each MIG instance is, and was; of all GPUs, or of some."""
     numbered: dict[tuple[int, int], list[Part]] = defaultdict(list)
     living: dict[int, set[int]] = defaultdict(set)
-    for row in session.connection().execute(_INSTANCES):
+    query = _INSTANCES
+    if devices is not None and len(devices) <= FEW:
+        query = query.where(MigInstance.device_id.in_(devices))
+    for row in session.connection().execute(query):
         if row.destroyed_at is None:
             living[row.device_id].add(row.milli)
         if row.gpu_instance_id is not None:
