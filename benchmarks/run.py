@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import api, costs, metering, metrics, mig, placement
+from benchmarks import api, costs, metering, metrics, mig, notifications, placement
 from tests.support import postgres
 
 
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     costs.print_table(figures["costs"])
     figures["metrics"] = metrics.measure(quick=options.quick)
     metrics.print_table(figures["metrics"])
+    figures["notifications"] = notifications.measure(quick=options.quick)
+    notifications.print_table(figures["notifications"])
     part = options.json.with_name("placement.json")
     seeds = "42-42" if options.quick else "42-51"
     placement.main(["--large", "--seeds", seeds, "--json", str(part)])

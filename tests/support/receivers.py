@@ -91,6 +91,7 @@ def receiving(certificate: Path | None = None) -> Iterator[Receiver]:
 class _Hook(BaseHTTPRequestHandler):
     receiver: Receiver
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -53,7 +53,8 @@ def claim(
     Of one subject, what came first is sent first: what waits for its next attempt holds back what
     came after it.
     """
-    due = _due_in_order(session, channel.id, now=now)
+    most = _READ_AT_ONCE if pace else 10 * AT_ONCE
+    due = _due_in_order(session, channel.id, most=most, now=now)
     sent = _sent_lately(session, channel.id, pace, now=now) if pace and due else 0
     urgent = any(row.severity == Severity.CRITICAL for row in due)
     match form_of(pace, waiting=len(due), sent=sent, urgent=urgent):
@@ -68,31 +69,27 @@ def claim(
             return Claimed(_claim_some(session, ids, until=now + lease, now=now))
 
 
-def _due_in_order(session: Session, channel_id: int, *, now: datetime) -> list[AnyRow]:
-    query = (
-        select(
-            Delivery.id,
-            Delivery.subject_kind,
-            Delivery.subject_id,
-            Delivery.severity,
-            Delivery.attempts,
-            Delivery.due_at,
-        )
-        .where(Delivery.channel_id == channel_id, Delivery.state == _WAITING)
-        .order_by(Delivery.id)
-        .limit(_READ_AT_ONCE)
+def _due_in_order(session: Session, channel_id: int, *, most: int, now: datetime) -> list[AnyRow]:
+    """Return the first rows that are due, without what another of their subject holds back."""
+    waiting = (Delivery.channel_id == channel_id, Delivery.state == _WAITING)
+    # One that waits for the end of quiet hours does not hold back what is critical.
+    tried = select(Delivery.id, Delivery.subject_kind, Delivery.subject_id).where(
+        *waiting, Delivery.due_at > now, Delivery.attempts > 0
     )
-    held: set[tuple[str, str]] = set()
-    due: list[AnyRow] = []
-    for row in session.execute(query):
-        subject = (row.subject_kind, row.subject_id)
-        if row.due_at > now:
-            # One that waits for the end of quiet hours does not hold back what is critical.
-            if row.attempts:
-                held.add(subject)
-        elif subject not in held:
-            due.append(row)
-    return due
+    held: dict[tuple[str, str], int] = {}
+    for row in session.execute(tried.order_by(Delivery.id).limit(_READ_AT_ONCE)):
+        held.setdefault((row.subject_kind, row.subject_id), row.id)
+    due = (
+        select(Delivery.id, Delivery.subject_kind, Delivery.subject_id, Delivery.severity)
+        .where(*waiting, Delivery.due_at <= now)
+        .order_by(Delivery.id)
+        .limit(most)
+    )
+    return [
+        row
+        for row in session.execute(due)
+        if held.get((row.subject_kind, row.subject_id), row.id) >= row.id
+    ]
 
 
 def _sent_lately(session: Session, channel_id: int, pace: Pace, *, now: datetime) -> int:
