@@ -68,6 +68,26 @@ def test_without_a_demand_what_waits_is_planned_for(scattered: TestClient, house
     assert found["unserved"] == {}
 
 
+def test_with_a_history_there_is_room_for_what_was_in_use_at_once(
+    scattered: TestClient, house: House
+) -> None:
+    house.node("n3", model=A100, layout=[])
+    for pair in (("a", "b"), ("c",)):
+        held = [slice_of(house, name, 40) for name in pair]
+        house.clock.forward(seconds=3600)
+        for one in held:
+            house.release(one.allocation_id)
+        house.clock.forward(seconds=3600)
+    asked = planned(scattered, historyDays=1)["demand"]
+    assert (asked.keys() <= {"3g.40gb", "4g.40gb"}, sum(asked.values())) == (True, 2)
+    slice_of(house, "d", 40)
+    assert sum(planned(scattered, historyDays=1)["demand"].values()) == 1
+    assert planned(scattered, historyDays=1, demand={"7g.80gb": 1})["demand"] == {"7g.80gb": 1}
+    house.clock.forward(seconds=3 * 86_400)
+    assert planned(scattered, historyDays=1)["demand"] == {}
+    assert sum(planned(scattered, historyDays=6)["demand"].values()) == 1
+
+
 def test_weights_decide_who_moves_and_a_limit_stops_it(scattered: TestClient) -> None:
     body: dict[str, Any] = {"demand": {"7g.80gb": 1}, "movableNamespaces": ["ml"]}
     found = planned(scattered, **body, teamWeights={"vision": 5})

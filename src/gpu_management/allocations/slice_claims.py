@@ -1,9 +1,12 @@
 """Who holds which slice, and who waits for slices: what a repacking plan asks allocations."""
 
-from sqlalchemy import select
+from datetime import datetime
+
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Hold, Phase
+from gpu_management.devices.models import Device
 from gpu_management.mig.plan_service import Claims, Holder, Waiting
 
 
@@ -41,3 +44,36 @@ def _holder(allocation: Allocation) -> Holder:
         allocation.priority,
         allocation.movable,
     )
+
+
+def past_use(session: Session, cluster: str, since: datetime) -> dict[str, int]:
+    """Return how many more slices of each profile than now were held at once, at most, since then.
+
+    Profiles that were never held more than now are left out.
+    """
+    query = (
+        select(Hold.profile_name, Hold.started_at, Hold.ended_at)
+        .join(Device, Device.id == Hold.device_id)
+        .where(
+            Device.cluster_name == cluster,
+            Hold.profile_name.is_not(None),
+            or_(Hold.ended_at.is_(None), Hold.ended_at > since),
+        )
+    )
+    changes: dict[str, list[tuple[datetime, int]]] = {}
+    for profile, started_at, ended_at in session.execute(query):
+        own = changes.setdefault(str(profile), [])
+        own.append((max(started_at, since), 1))
+        if ended_at is not None:
+            own.append((ended_at, -1))
+    found = {profile: _above_the_end(own) for profile, own in changes.items()}
+    return {profile: count for profile, count in found.items() if count}
+
+
+def _above_the_end(changes: list[tuple[datetime, int]]) -> int:
+    """Return by how much the highest sum of the changes, in order of time, passes the last."""
+    level = highest = 0
+    for _, change in sorted(changes):  # what ends makes room for what begins
+        level += change
+        highest = max(highest, level)
+    return highest - level

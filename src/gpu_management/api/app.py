@@ -11,7 +11,7 @@ from gpu_management.alerts.routes import router as alerts
 from gpu_management.alerts.rules import RULES, Rule
 from gpu_management.allocations.office import Office
 from gpu_management.allocations.routes import router as allocations
-from gpu_management.allocations.slice_claims import claims_of
+from gpu_management.allocations.slice_claims import claims_of, past_use
 from gpu_management.api import actuator, errors, openapi, pages
 from gpu_management.api.dashboard import Dashboard, Gzip, mount_dashboard
 from gpu_management.api.limits import BodyLimit, RateLimit
@@ -172,6 +172,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.purse = parts.purse or purse_of(parts.runtime, parts.desk)
     app.state.currency = parts.desk.currency
     app.state.slice_claims = claims_of
+    app.state.slice_history = past_use
     app.state.mig_method = parts.mig_method
     app.state.alert_rules = parts.alert_rules
     app.state.notification_terms = parts.notification_terms

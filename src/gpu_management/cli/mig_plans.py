@@ -128,6 +128,10 @@ def _tell(shell: Shell, plan: dict[str, Any]) -> None:
             ("method", plan["method"]),
             ("nodes", ", ".join(plan["nodes"])),
             ("done", f"{plan['position']} of {plan['taskCount']} tasks"),
+            *(
+                ("window", f"{w['nodeName']}: {w['startsAt']} to {w['endsAt']}")
+                for w in plan["windows"]
+            ),
         ]
     )
     shell.printer.gap()

@@ -43,6 +43,9 @@ def preview(  # noqa: PLR0913 - typer reads the options from the signature
         float | None, typer.Option(min=0, help="Moves cost at most this.")
     ] = None,
     time_limit: Annotated[float, typer.Option(min=0.1, max=30, help="Seconds to plan.")] = 5.0,
+    history: Annotated[
+        int | None, typer.Option(min=1, help="Room for what was in use at once, in days.")
+    ] = None,
 ) -> None:
     """Plan a repacking of the running fleet: steps, who is hit, for how long. Changes nothing."""
     body = given(
@@ -52,6 +55,7 @@ def preview(  # noqa: PLR0913 - typer reads the options from the signature
         keepNodes=keep_node or None,
         costLimit=cost_limit,
         timeLimitSeconds=time_limit,
+        historyDays=history,
     )
     found = shell.send("POST", MIG_PLAN, body)
     printer = shell.printer

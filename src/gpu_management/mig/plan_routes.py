@@ -1,5 +1,7 @@
 """HTTP for repacking: a plan as a preview, how fragmented the fleet is, legal layouts."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -44,7 +46,13 @@ async def _claims_of(request: Request) -> service.ClaimsOf:
     return found
 
 
+async def _past_use(request: Request) -> service.PastUse:
+    found: service.PastUse = request.app.state.slice_history
+    return found
+
+
 ClaimsOf = Annotated[service.ClaimsOf, Depends(_claims_of)]
+PastUse = Annotated[service.PastUse, Depends(_past_use)]
 
 
 @router.post(
@@ -60,6 +68,7 @@ def plan(
     session: ReadSession,
     cluster: ClusterName,
     claims_of: ClaimsOf,
+    past_use: PastUse,
     now: Now,
     request: Request,
     response: Response,
@@ -69,6 +78,7 @@ def plan(
     check_demand(body.demand or {})
     claims, rules = claims_of(session, cluster), body.rules()
     situation = service.situation_of(session, cluster, claims, rules=rules, demand=body.demand)
+    situation = service.with_past_use(situation, past_demand(session, cluster, body, past_use, now))
     found = search(situation, limit_s=body.time_limit_seconds, cost_limit=body.cost_limit)
     holders = view.holders_by_slice(claims, slice_ids(session))
     return view.shown(found, holders, rules, curve=body.with_curve, now=now)
@@ -117,6 +127,15 @@ def layouts(
         raise MigNotSupported(f"{model.model_name} has no MIG")
     found = legal_layouts(load_geometries()[model.mig_geometry], variants=variants)
     return page_of(request, response, Listing(view.layouts_of(found), len(found), None))
+
+
+def past_demand(
+    session: Session, cluster: str, body: schemas.PlanAsk, past_use: service.PastUse, now: Now
+) -> Mapping[str, int]:
+    """Return what was in use before and is not now, where a plan is to make room for that."""
+    if body.demand is not None or body.history_days is None:
+        return {}
+    return past_use(session, cluster, now - timedelta(days=body.history_days))
 
 
 def check_demand(demand: dict[str, int]) -> None:

@@ -43,6 +43,13 @@ class PlanAsk(WireRequest):
         max_length=100,
         description="How many more of each profile; without it, what waiting requests ask for.",
     )
+    history_days: WireInt | None = Field(
+        default=None,
+        ge=1,
+        le=366,
+        description="Without a demand: plan also for as many of each profile as were in use at"
+        " once at most in so many days.",
+    )
     movable_allocations: _Names = Field(default=[], description="Allocations that may move.")
     movable_namespaces: _Names = Field(default=[], description="Their slices may move.")
     movable_teams: _Names = Field(default=[], description="Their slices may move.")

@@ -5,7 +5,8 @@ A plan is plain data in terms of devices, slices and allocations; nothing here c
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -52,6 +53,9 @@ class Claims:
 
 ClaimsOf = Callable[[Session, str], Claims]
 """Answers for a cluster; allocations know it, and they stand below MIG."""
+
+PastUse = Callable[[Session, str, datetime], Mapping[str, int]]
+"""How many more slices of each profile than now were held at once at most, since a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,13 @@ def _item(instance: MigInstance, holder: Holder | None, rules: Rules) -> Item:
         move_cost=rules.cost(holder) if movable and holder else 0.0,
         move_s=rules.move_seconds if movable else 0.0,
     )
+
+
+def with_past_use(situation: Situation, past: Mapping[str, int]) -> Situation:
+    """Return a situation whose demand also has room for what was in use before."""
+    names = [*situation.demand, *(name for name in past if name not in situation.demand)]
+    wanted = {name: max(situation.demand.get(name, 0), past.get(name, 0)) for name in names}
+    return replace(situation, demand={name: count for name, count in wanted.items() if count})
 
 
 def waiting_demand(gpus: Sequence[Gpu], waiting: Sequence[Waiting]) -> dict[str, int]:

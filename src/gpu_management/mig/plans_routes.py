@@ -36,7 +36,13 @@ from gpu_management.mig.errors import (
 )
 from gpu_management.mig.execution import Method, PlanState
 from gpu_management.mig.plan_models import MigPlan
-from gpu_management.mig.plan_routes import ClaimsOf, Reader, check_demand, slice_ids
+from gpu_management.mig.plan_routes import (
+    ClaimsOf,
+    Reader,
+    check_demand,
+    past_demand,
+    slice_ids,
+)
 from gpu_management.mig.planner import plan as search
 
 router = APIRouter(prefix="/api/v1/gpu/mig/plans", tags=["mig"], route_class=WireRoute)
@@ -121,11 +127,13 @@ def _draft(
     with runtime(request).database.read() as session:
         claims = claims_of(session, cluster)
         holders = view.holders_by_slice(claims, slice_ids(session))
+        past = past_demand(session, cluster, body, request.app.state.slice_history, now)
         while True:
             kept = replace(rules, kept_devices=rules.kept_devices | left_alone)
             situation = service.situation_of(
                 session, cluster, claims, rules=kept, demand=body.demand
             )
+            situation = service.with_past_use(situation, past)
             limit_s = body.time_limit_seconds
             found = search(situation, limit_s=limit_s, cost_limit=body.cost_limit)
             shown = view.shown(found, holders, rules, curve=False, now=now)
@@ -247,4 +255,12 @@ def _row(plan: MigPlan) -> dict[str, Any]:
 
 def _detail(plan: MigPlan) -> dict[str, Any]:
     shown = ("demand", "unserved", "makespan_seconds", "optimal", "steps", "devices")
-    return _row(plan) | {name: plan.preview[name] for name in shown} | {"tasks": plan.tasks}
+    limits = store.limits_of(plan)
+    return {
+        **_row(plan),
+        **{name: plan.preview[name] for name in shown},
+        "tasks": plan.tasks,
+        "windows": limits.windows,
+        "keep_labels": limits.kept_labels or {},
+        "notice_seconds": limits.notice_seconds,
+    }

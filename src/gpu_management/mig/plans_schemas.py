@@ -34,6 +34,14 @@ class PlanCreate(PlanAsk):
         return Limits(self.rules().windows, self.keep_labels, self.notice_seconds)
 
 
+class PlanWindow(WireModel):
+    """When a node may be touched."""
+
+    node_name: str
+    starts_at: Moment
+    ends_at: Moment
+
+
 class PlanRun(WireModel):
     """A plan that is kept, and where its execution has come to."""
 
@@ -64,5 +72,9 @@ class PlanRunDetail(PlanRun):
     steps: list[PlanStep]
     devices: list[PlanDevice]
     tasks: list[dict[str, Any]] = Field(
-        description="What is done, in order: `cut` the GPUs of a node, or `move` one allocation."
+        description="What is done, in order: `cut` the GPUs of a node, `move` one allocation, or"
+        " `stop` it and `start` it again."
     )
+    windows: list[PlanWindow] = Field(description="Nodes without one may be touched at any time.")
+    keep_labels: dict[str, str]
+    notice_seconds: float
