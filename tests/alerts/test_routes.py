@@ -60,7 +60,8 @@ def test_a_list_filters_pages_and_exports(client: TestClient, burning: Watched) 
     assert second[0]["deviceId"] != first.json()[0]["deviceId"]
     assert client.get(ALERTS, params={"format": "csv"}).text.startswith("alertId,fingerprint,")
     burning.look(15)
-    assert len(client.get(ALERTS, params={"status": "resolved"}).json()) == 2
+    assert len(client.get(ALERTS, params={"status": "firing,resolved"}).json()) == 2
+    assert client.get(ALERTS, params={"status": "firing,burning"}).status_code == 422
     assert client.get(ALERTS).json() == []
 
 

@@ -13,7 +13,6 @@ from gpu_management.alerts.errors import (
     SilenceNotFound,
 )
 from gpu_management.alerts.kinds import Severity
-from gpu_management.alerts.models import AlertStatus
 from gpu_management.alerts.models import Silence as SilenceRow
 from gpu_management.alerts.rules import RULES, Rule
 from gpu_management.auth.access import Permission
@@ -50,8 +49,13 @@ async def rules_in_force(request: Request) -> Sequence[Rule]:
 
 async def _filter(
     status: Annotated[
-        list[AlertStatus] | None,
-        Query(description="Only of these; without any, those that are open."),
+        str | None,
+        Query(
+            max_length=60,
+            description="firing, acknowledged, silenced, resolved, with commas between;"
+            " without it, those that are open.",
+            examples=["firing,silenced"],
+        ),
     ] = None,
     severity: Annotated[Severity | None, Query()] = None,
     alert_type: Annotated[str | None, Query(alias="alertType", max_length=80)] = None,
@@ -60,7 +64,7 @@ async def _filter(
     since: Annotated[Instant | None, Query(description="Fired at this moment or later.")] = None,
 ) -> service.AlertFilter:
     return service.AlertFilter(
-        tuple(status or ()), severity, alert_type, device_id, node_name, since
+        schemas.read_statuses(status), severity, alert_type, device_id, node_name, since
     )
 
 

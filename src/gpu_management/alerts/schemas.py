@@ -10,6 +10,7 @@ from gpu_management.alerts.models import AlertStatus
 from gpu_management.alerts.rules import Compare
 from gpu_management.alerts.silences import Matcher, Operator
 from gpu_management.alerts.silencing import Wish
+from gpu_management.core.problems import FieldError, ValidationFailed
 from gpu_management.core.wire import Instant, Moment, Plain, Sentence, WireModel, WireRequest
 
 
@@ -42,6 +43,21 @@ class Alert(WireModel):
     escalations: int = Field(description="How often it was told again, as nobody took it on.")
     notifications_sent: int = Field(description="Messages about it that arrived somewhere.")
     allocations: list[str] = Field(description="Who holds the GPU now; of open alerts.")
+
+
+def read_statuses(text: str | None) -> tuple[AlertStatus, ...]:
+    """Read `firing,silenced`; nothing for no text.
+
+    Raises:
+        ValidationFailed: a part is no status.
+    """
+    names = [part.strip() for part in (text or "").split(",") if part.strip()]
+    try:
+        return tuple(AlertStatus(name) for name in names)
+    except ValueError as unknown:
+        message = f"status takes {', '.join(AlertStatus)}, with commas between"
+        errors = [FieldError("status", "allowed", message, text)]
+        raise ValidationFailed(message, errors=errors) from unknown
 
 
 class AlertRule(WireModel):

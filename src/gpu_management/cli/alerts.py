@@ -119,7 +119,7 @@ def list_alerts(  # noqa: PLR0913 - typer reads the options from the signature
         empty="nothing is amiss",
         limit=limit,
         sort=sort,
-        status=[one.value for one in status] if status else None,
+        status=",".join(one.value for one in status) if status else None,
         severity=None if severity is None else severity.value,
         alertType=rule,
         deviceId=device,
