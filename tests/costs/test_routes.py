@@ -136,6 +136,9 @@ def test_a_gpu_shows_its_timeline_also_when_it_is_gone(busy: House, caller: Test
     assert found["timeline"][-1]["ratePerHour"] == 1
     assert sum(row["heldMilli"] for row in found["timeline"]) >= 250
     assert found["buckets"]["gpuHours"] == 37
+    told = {name for row in found["timeline"] for name in row["allocations"]}
+    assert {row["allocationId"] for row in found["holders"]} == told != set()
+    assert {row["namespace"] for row in found["holders"]} <= {"plain", "ml", "web", "vision"}
     assert caller.get("/api/v1/gpu/ledger/devices/nobody").status_code == 404
 
 

@@ -19,7 +19,8 @@ BUILT: Final = Path(__file__).with_name("dashboard")
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _UNHASHED: Final = frozenset({"boot.js", "logo.svg"})
-_SERVER: Final = ("/api/", "/actuator", "/assets/", "/ui/", "/metrics", "/allocation", "/model/")
+_SERVER: Final = frozenset({"api", "actuator", "assets", "ui", "metrics", "allocation", "model"})
+"""First parts of paths that the server answers by itself; `/allocations` is a page."""
 _TYPES: Final = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
 
 
@@ -108,7 +109,7 @@ class _PageRoute(Route):
             return Match.NONE, {}
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         accepted = next((v for k, v in scope["headers"] if k == b"accept"), b"")
-        if b"text/html" not in accepted or path.startswith(_SERVER):
+        if b"text/html" not in accepted or path.split("/", 2)[1] in _SERVER:
             return Match.NONE, {}
         return super().matches(scope)
 

@@ -38,6 +38,15 @@ class Stretch(WireModel):
     rate_per_hour: Amount | None = Field(description="Of the whole card, then.")
 
 
+class LedgerHolder(WireModel):
+    """Who an allocation of the timeline belongs to."""
+
+    allocation_id: str
+    namespace: str
+    pod_name: str
+    team_id: str | None
+
+
 class DeviceLedger(WireModel):
     """A GPU's timeline over a window, and where its time went."""
 
@@ -49,6 +58,7 @@ class DeviceLedger(WireModel):
     currency: str
     buckets: Buckets
     timeline: list[Stretch]
+    holders: list[LedgerHolder] = Field(description="Every allocation of the timeline, by id.")
 
 
 class HoldCost(WireModel):

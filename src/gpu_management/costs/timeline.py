@@ -1,6 +1,6 @@
 """What one GPU did over a window, and what one allocation cost and will cost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,7 @@ from gpu_management.devices.errors import DeviceNotFound
 from gpu_management.devices.models import Device, Node
 from gpu_management.rates.book import Book
 
+_IN_ONE_QUERY = 500
 _FAR = timedelta(days=366)
 """How far ahead a cost limit is looked for where an allocation has no end."""
 
@@ -52,6 +53,16 @@ def device_ledger(
     whole = sum((buckets(life, bounds, span) for _, life in found), Buckets())
     terms = desk.terms(session)
     measured = of_devices(session, terms, (window.since, window.until), same)
+    timeline = [
+        row
+        for one, life in found
+        for row in _timeline(
+            life,
+            [hold for hold in holds if hold.device_pk == one.pk],
+            [state for state in states if state.device_id == one.pk],
+            span=span,
+        )
+    ]
     return {
         "device_id": device_id,
         "model": device.model_id,
@@ -60,17 +71,25 @@ def device_ledger(
         "period": shaping.period(desk.zone, window.since, window.until, days=len(days)),
         "currency": desk.currency,
         "buckets": shaping.buckets(split(whole, measured)),
-        "timeline": [
-            row
-            for one, life in found
-            for row in _timeline(
-                life,
-                [hold for hold in holds if hold.device_pk == one.pk],
-                [state for state in states if state.device_id == one.pk],
-                span=span,
-            )
-        ],
+        "timeline": timeline,
+        "holders": _holders(session, {name for row in timeline for name in row["allocations"]}),
     }
+
+
+def _holders(session: Session, names: Collection[str]) -> list[dict[str, Any]]:
+    columns = (
+        Allocation.allocation_id,
+        Allocation.namespace,
+        Allocation.pod_name,
+        Allocation.team_id,
+    )
+    wanted = sorted(names)
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(wanted), _IN_ONE_QUERY):
+        some = wanted[start : start + _IN_ONE_QUERY]
+        rows = session.execute(select(*columns).where(Allocation.allocation_id.in_(some)))
+        found += [dict(row._mapping) for row in rows]
+    return sorted(found, key=lambda row: str(row["allocation_id"]))
 
 
 def _newest(session: Session, device_id: str) -> Device:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from typing import Final
@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 
 from gpu_management.devices import service as devices
 from gpu_management.events import told
-from gpu_management.simulate import demand, demo_past, faults, reserve
+from gpu_management.simulate import collecting, demand, demo_past, faults, reserve
 from gpu_management.simulate import world as worlds
+from gpu_management.simulate.collecting import Collector
 from gpu_management.simulate.demo_fleet import NAME, PEOPLE
 from gpu_management.simulate.worker import EMPTIEST, Worker
 from gpu_management.simulate.world import World
@@ -40,11 +41,14 @@ def prepare(
             else:
                 told.keep_quiet(session)
                 demo_past.build(session, worker, now, days=days, tell=tell)
+                tell("writing down what was measured")
+                since = now - timedelta(days=days)
+                collecting.write_past(session, worker.cluster, seed, since=since, now=now)
         is_kept = True
     finally:
         if not is_kept:
             office.placer.forget()  # it saw what was rolled back
-    return Demo(world, worker, now)
+    return Demo(world, worker, now, Collector(worker.cluster, seed))
 
 
 @dataclass(slots=True)
@@ -54,16 +58,18 @@ class Demo:
     world: World
     worker: Worker
     since: datetime
+    collector: Collector
     seconds: float = 2.0
 
     def step(self, now: datetime) -> None:
-        """End what is over, ask for what is due, let things break and be mended."""
+        """End what is over, ask for what is due, let things break and be mended; then measure."""
         since, self.since = self.since, max(now, self.since)
         self._end_due(now)
         for arrival in demand.arrivals(self.worker.seed, since, now, brief=True, people=PEOPLE):
             self._in_one(partial(self.worker.ask, arrival=arrival, now=now, may_wait=True))
         self._trouble(since, now)
         self._keep_level(now)
+        self.collector.look(self.world.database, now)
 
     def _in_one(self, deed: Callable[[Session], object]) -> None:
         with self.world.database.write() as session:

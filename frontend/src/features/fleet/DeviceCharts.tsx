@@ -1,11 +1,11 @@
 import { SegmentedControl, SimpleGrid, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { type UseQueryResult, useQueries } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useUrlState } from "../../lib/urlState";
 import { Chart } from "../../ui/Chart";
-import { Async, Panel } from "../../ui/states";
+import { Async, Empty, Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
-import { type Metric, metricQuery, type Span } from "./api";
+import { type Metric, type MetricRows, metricQuery, type Span } from "./api";
 import { gridOf } from "./series";
 
 const SPANS: Record<string, Span> = {
@@ -27,6 +27,10 @@ export function DeviceCharts({ deviceId }: { deviceId: string }) {
   const { t } = useTranslation("fleet");
   const [name, setName] = useUrlState("span", "24h");
   const span = SPANS[name] ?? { hours: 24, step: 600 };
+  const found = useQueries({
+    queries: SHOWN.map(([metric]) => metricQuery(deviceId, metric, span)),
+  });
+  const isBlank = found.every((one) => one.data?.rows.length === 0);
   return (
     <Panel
       title={t("charts.title")}
@@ -45,11 +49,16 @@ export function DeviceCharts({ deviceId }: { deviceId: string }) {
         />
       }
     >
-      <SimpleGrid cols={{ base: 1, sm: 2, xl: 3 }} spacing="lg">
-        {SHOWN.map(([metric, unit]) => (
-          <MetricChart key={metric} deviceId={deviceId} metric={metric} unit={unit} span={span} />
-        ))}
-      </SimpleGrid>
+      {isBlank ? (
+        <Empty title={t("charts.nothing")} hint={t("charts.nothingHint")} icon="quality" />
+      ) : (
+        <SimpleGrid cols={{ base: 1, sm: 2, xl: 3 }} spacing="lg">
+          {SHOWN.map(([metric, unit], index) => {
+            const query = found[index];
+            return query && <MetricChart key={metric} {...{ deviceId, metric, unit, query }} />;
+          })}
+        </SimpleGrid>
+      )}
     </Panel>
   );
 }
@@ -58,13 +67,12 @@ interface MetricChartProps {
   deviceId: string;
   metric: (typeof SHOWN)[number][0];
   unit: string;
-  span: Span;
+  query: UseQueryResult<MetricRows>;
 }
 
-function MetricChart({ deviceId, metric, unit, span }: MetricChartProps) {
+function MetricChart({ deviceId, metric, unit, query }: MetricChartProps) {
   const { t } = useTranslation("fleet");
   const format = useFormat();
-  const found = useQuery(metricQuery(deviceId, metric, span));
   const label = t(`metric.${metric}`);
   return (
     <div>
@@ -72,7 +80,7 @@ function MetricChart({ deviceId, metric, unit, span }: MetricChartProps) {
         {label} {unit && `(${unit})`}
       </Text>
       <Async
-        query={found}
+        query={query}
         rows={4}
         isEmpty={(one) => one.rows.length === 0}
         empty={

@@ -1,4 +1,4 @@
-import { Alert, Group, List, SimpleGrid, Text } from "@mantine/core";
+import { Alert, Anchor, Group, List, SimpleGrid, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -57,7 +57,11 @@ function Content({ device }: { device: DeviceDetail }) {
       <Health deviceId={device.deviceId} />
       <Panel title={t("device.occupancy")} note={device.mig ? t("slots.note") : undefined}>
         {device.mig ? (
-          <SlotDrawing units={device.mig.placementUnits} slices={device.mig.instances} />
+          <SlotDrawing
+            units={device.mig.placementUnits}
+            slices={device.mig.instances}
+            holders={device.allocations}
+          />
         ) : (
           <ShareDrawing device={device} />
         )}
@@ -154,7 +158,9 @@ function Neighbours({ device }: { device: DeviceDetail }) {
               .filter((one) => one.deviceId !== device.deviceId)
               .map((one) => (
                 <Group key={one.deviceId} gap={6}>
-                  <Link to={`/fleet/gpus/${one.deviceId}` as never}>{one.deviceId}</Link>
+                  <Anchor component={Link} to={`/fleet/gpus/${one.deviceId}` as never} size="sm">
+                    {one.deviceId}
+                  </Anchor>
                   <StateBadge state={one.status} />
                   {device.nvlinkPeers.includes(one.deviceId) && (
                     <Text size="xs" c="dimmed">

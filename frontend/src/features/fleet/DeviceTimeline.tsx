@@ -45,7 +45,11 @@ export function DeviceTimeline({ deviceId, isMig }: { deviceId: string; isMig: b
             <Empty title={t("timeline.empty")} icon="queue" />
           ) : (
             <>
-              <Lanes timeline={timelineOf(found.timeline)} layouts={layouts.data?.rows ?? []} />
+              <Lanes
+                timeline={timelineOf(found.timeline)}
+                layouts={layouts.data?.rows ?? []}
+                names={new Map(found.holders.map((one) => [one.allocationId, nameOf(one)]))}
+              />
               <Buckets buckets={found.buckets} />
             </>
           )
@@ -55,7 +59,18 @@ export function DeviceTimeline({ deviceId, isMig }: { deviceId: string; isMig: b
   );
 }
 
-function Lanes({ timeline, layouts }: { timeline: Timeline; layouts: readonly LayoutStretch[] }) {
+function nameOf(holder: { namespace: string; podName: string }): string {
+  return `${holder.namespace}/${holder.podName}`;
+}
+
+interface LanesProps {
+  timeline: Timeline;
+  layouts: readonly LayoutStretch[];
+  /** What an allocation is called, by its id. */
+  names: ReadonlyMap<string, string>;
+}
+
+function Lanes({ timeline, layouts, names }: LanesProps) {
   const { t } = useTranslation("fleet");
   const format = useFormat();
   const width = timeline.end - timeline.start || 1;
@@ -96,7 +111,14 @@ function Lanes({ timeline, layouts }: { timeline: Timeline; layouts: readonly La
         </>
       )}
       {timeline.lanes.map((lane, index) => (
-        <Hold key={lane[0]?.key} lane={lane} isFirst={index === 0} place={place} when={when} />
+        <Hold
+          key={lane[0]?.key}
+          lane={lane}
+          isFirst={index === 0}
+          place={place}
+          when={when}
+          names={names}
+        />
       ))}
       <span />
       <div className="ticks" aria-hidden="true">
@@ -112,9 +134,10 @@ interface HoldProps {
   isFirst: boolean;
   place: (span: Span) => { left: string; width: string };
   when: (span: Span) => string;
+  names: LanesProps["names"];
 }
 
-function Hold({ lane, isFirst, place, when }: HoldProps) {
+function Hold({ lane, isFirst, place, when, names }: HoldProps) {
   const { t } = useTranslation("fleet");
   return (
     <>
@@ -124,10 +147,10 @@ function Hold({ lane, isFirst, place, when }: HoldProps) {
           <Link
             key={span.start}
             to={`/allocations/${span.key}` as never}
-            title={`${span.key}, ${when(span)}`}
+            title={`${names.get(span.key) ?? span.key}, ${when(span)}`}
             style={{ ...place(span), background: colorOf(span.key) }}
           >
-            {span.key}
+            {names.get(span.key) ?? span.key}
           </Link>
         ))}
       </div>

@@ -10,9 +10,18 @@ type Slice = Pick<
   "migId" | "profileName" | "placementStart" | "placementSize" | "allocationId"
 >;
 
+interface SlotProps {
+  units: number;
+  slices: readonly Slice[];
+  holders: DeviceDetail["allocations"];
+}
+
 /** The card as it is cut: each slice at its true place, with who holds it. */
-export function SlotDrawing({ units, slices }: { units: number; slices: readonly Slice[] }) {
+export function SlotDrawing({ units, slices, holders }: SlotProps) {
   const { t } = useTranslation("fleet");
+  const names = new Map(
+    holders.map((one) => [one.allocationId, `${one.namespace}/${one.podName}`]),
+  );
   return (
     <ol
       className="slots"
@@ -27,7 +36,9 @@ export function SlotDrawing({ units, slices }: { units: number; slices: readonly
         >
           <b>{slice?.profileName ?? t("slots.gap")}</b>
           {slice?.allocationId && (
-            <Link to={`/allocations/${slice.allocationId}` as never}>{slice.allocationId}</Link>
+            <Link to={`/allocations/${slice.allocationId}` as never}>
+              {names.get(slice.allocationId) ?? slice.allocationId}
+            </Link>
           )}
           {slice && !slice.allocationId && <span>{t("slots.idle")}</span>}
         </li>

@@ -66,7 +66,7 @@ export const metricQuery = (deviceId: string, metric: Metric, { hours, step }: S
   queryOptions({
     queryKey: ["metrics", deviceId, metric, hours],
     refetchInterval: step * 1000,
-    queryFn: async () => {
+    queryFn: async (): Promise<MetricRows> => {
       const end = Math.floor(Date.now() / 1000 / step) * step;
       const start = end - hours * 3600;
       const query = { deviceId, metric, step, start: wire(start), end: wire(end) };
@@ -74,6 +74,14 @@ export const metricQuery = (deviceId: string, metric: Metric, { hours, step }: S
       return { start, end, step, rows: found.rows };
     },
   });
+
+export interface MetricRows {
+  /** Unix seconds of the window, and of a bucket. */
+  start: number;
+  end: number;
+  step: number;
+  rows: Schemas["MetricRow"][];
+}
 
 export interface Span {
   hours: number;
