@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,7 @@ from gpu_management.cluster.protocol import (
     ObjectExists,
     ObjectGone,
     ObjectRefused,
+    Page,
     VersionTooOld,
 )
 
@@ -87,10 +89,19 @@ class LiveCluster:
 
     def list(self, kind: Kind) -> Listed:
         """Return every object of a kind, read in pages."""
+        pages = [*self.pages(kind)]
+        return Listed([thing for page in pages for thing in page.objects], pages[-1].version)
+
+    def pages(self, kind: Kind) -> Iterator[Page]:
+        """Yield every object of a kind a page at a time: one page is in memory, not all of them."""
         with _translated(f"list {kind.value.plural}"):
-            pages = self._client.list(self._kinds[kind], chunk_size=PAGE, **_everywhere(kind))
-            objects = [*pages]
-            return Listed(objects, _version(pages))
+            found = self._client.list(self._kinds[kind], chunk_size=PAGE, **_everywhere(kind))
+            objects = [*islice(found, PAGE)]
+            while True:
+                yield Page(objects, _version(found))
+                if len(objects) < PAGE:
+                    return
+                objects = [*islice(found, PAGE)]
 
     def watch(self, kind: Kind, since: str) -> Iterator[Change]:
         """Yield changes; a connection that the server closed is opened again where it ended."""

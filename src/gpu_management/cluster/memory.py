@@ -22,10 +22,12 @@ from gpu_management.cluster.protocol import (
     Listed,
     ObjectExists,
     ObjectGone,
+    Page,
     VersionTooOld,
 )
 
 _Key = tuple[Kind, str, str]
+_PAGE = 2
 
 
 class MemoryCluster:
@@ -83,6 +85,12 @@ class MemoryCluster:
             self._check("list", kind)
             found = [deepcopy(thing) for key, thing in self._objects.items() if key[0] is kind]
             return Listed(found, str(self._version))
+
+    def pages(self, kind: Kind) -> Iterator[Page]:
+        """Yield every object of a kind, two at a time."""
+        listed = self.list(kind)
+        for start in range(0, max(1, len(listed.objects)), _PAGE):
+            yield Page(listed.objects[start : start + _PAGE], listed.version)
 
     def watch(self, kind: Kind, since: str) -> Iterator[Change]:
         """Yield changes as they come, until the connection breaks."""

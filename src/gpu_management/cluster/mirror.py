@@ -34,6 +34,8 @@ UNKNOWN_KIND_SECONDS = 60.0
 _PROBE = "answers"
 _Name = tuple[str, str]
 _Note = TypeVar("_Note")
+_Told = tuple[_Name, Json | None, object]
+"""An object's name, what is kept of it, and what is noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +164,13 @@ class Mirror:
     def _read(self, kind: Kind) -> None:
         store = self._stores[kind]
         if store.must_list:
-            listed = self._cluster.list(kind)
+            told: list[_Told] = []
+            version = ""
+            for page in self._cluster.pages(kind):  # each page is cut down before the next one
+                told += [store.tell(thing) for thing in page.objects]
+                version = page.version
             with self._lock:
-                store.replace(listed.objects, listed.version)
+                store.replace(told, version)
             self.changed.set()
         elif kind.name in self._troubles:
             self._cluster.ping()
@@ -180,7 +186,7 @@ class Mirror:
 
     def _none_of(self, kind: Kind) -> None:
         with self._lock:
-            self._stores[kind].replace((), "")
+            self._stores[kind].replace([], "")
             self._stores[kind].must_list = True
         self._fine(kind.name)
         self.changed.set()
@@ -220,8 +226,11 @@ class _Store:
         self.must_list = True
         self.edition = 0
 
-    def replace(self, things: Iterable[Json], version: str) -> None:
-        told = [(_name(thing), self._trimmed(thing), self._noted(thing)) for thing in things]
+    def tell(self, thing: Json) -> _Told:
+        """Return what is kept of an object."""
+        return _name(thing), self._trimmed(thing), self._noted(thing)
+
+    def replace(self, told: Sequence[_Told], version: str) -> None:
         self.things = {name: kept for name, kept, _noted in told if kept is not None}
         self.notes = {name: noted for name, _kept, noted in told if noted is not None}
         self.version = version

@@ -53,6 +53,14 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the objects of a kind; the version is that of the whole list."""
+
+    objects: Sequence[Json]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One object that appeared, changed, or is gone."""
 
@@ -107,6 +115,15 @@ class Cluster(Protocol):
 
         Raises:
             KindUnknown: the cluster does not serve the kind.
+        """
+        ...
+
+    def pages(self, kind: Kind) -> Iterator[Page]:
+        """Yield every object of a kind a page at a time; at least one page, maybe an empty one.
+
+        Raises:
+            KindUnknown: the cluster does not serve the kind.
+            VersionTooOld: reading took so long that the rest of the list is gone.
         """
         ...
 
