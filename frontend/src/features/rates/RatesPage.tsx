@@ -35,12 +35,12 @@ export default function RatesPage() {
       <Stack gap="md">
         <WithoutPrice rows={unpriced.data?.rows ?? []} />
         <Grid gap="md">
-          <Grid.Col span={{ base: 12, lg: 8 }}>
+          <Grid.Col span={{ base: 12, xl: 8 }}>
             <Async query={rates} rows={10}>
               {(list) => <RateTable rates={list.rows} mayWrite={mayWrite} />}
             </Async>
           </Grid.Col>
-          <Grid.Col span={{ base: 12, lg: 4 }}>
+          <Grid.Col span={{ base: 12, xl: 4 }}>
             <Panel title={t("calculator.title")} note={t("calculator.note")}>
               <Calculator />
             </Panel>

@@ -67,6 +67,7 @@ function Sums({ statement }: { statement: TeamStatement }) {
 }
 
 function Parts({ title, parts }: { title: string; parts: Record<string, number> }) {
+  const { t } = useTranslation("statements");
   const format = useFormat();
   const rows = Object.entries(parts).sort((one, other) => other[1] - one[1]);
   const total = rows.reduce((sum, [, cost]) => sum + cost, 0);
@@ -75,7 +76,7 @@ function Parts({ title, parts }: { title: string; parts: Record<string, number> 
       {rows.slice(0, 8).map(([name, cost]) => (
         <Meter
           key={name}
-          label={name}
+          label={name === "whole card" ? t("wholeCard") : name}
           ratio={total > 0 ? cost / total : null}
           shown={format.money(cost, 2)}
         />
