@@ -1,4 +1,11 @@
 # The server, the controller and gpuctl: one image. The build needs a package index; nothing is fetched later.
+FROM node:24-bookworm-slim AS dashboard
+WORKDIR /build/frontend
+COPY frontend/package.json frontend/package-lock.json frontend/.npmrc ./
+RUN npm ci --no-progress
+COPY frontend ./
+RUN mkdir -p ../src/gpu_management/api && npm run build
+
 FROM python:3.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1
 WORKDIR /build
@@ -10,6 +17,7 @@ RUN pip install --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY sdk sdk
+COPY --from=dashboard /build/src/gpu_management/api/dashboard src/gpu_management/api/dashboard
 RUN pip wheel --no-deps --no-build-isolation -w dist . \
     && /opt/gpu-management/bin/pip install --no-deps dist/*.whl
 

@@ -50,11 +50,12 @@ test-integration: $(STAMP) ## Run the tests against real peers (PostgreSQL, Java
 test-cluster: $(STAMP) ## Run the tests against a real Kubernetes control plane (built once with Go)
 	@$(BIN)/pytest -m cluster
 
-check: $(STAMP) ## Everything CI runs: format, lint, types, import order, tests
+check: $(STAMP) ## Everything CI runs: format, lint, types, import order, tests, the dashboard's too
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory test-frontend
 	@$(MAKE) --no-print-directory test
 
 bench: $(STAMP) ## Measure and print the figures of docs/reference/performance.md
@@ -79,4 +80,4 @@ lock: ## Pin all dependencies anew (needs uv)
 	echo hatchling | uv pip compile -q --python-version 3.11 --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -c requirements-dev.lock -o requirements-build.lock -
 
 clean: ## Remove what this Makefile made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) frontend/node_modules src/gpu_management/api/dashboard .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -56,7 +56,7 @@ export function Layout() {
               size="sm"
               aria-label={t("shell.menu")}
             />
-            <Link to="/" className="brand">
+            <Link to="/" className="brand" aria-label="k8s-gpu-management">
               <img src={`${appRoot}/ui/logo.svg`} alt="" width={26} height={26} />
               <span>k8s-gpu-management</span>
             </Link>

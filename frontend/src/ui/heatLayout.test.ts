@@ -17,6 +17,10 @@ describe("heatLayout", () => {
     expect(heatLayout(groups(400, 8), 800, 420).labelWidth).toBe(0);
   });
 
+  it("keeps names legible on a phone, whatever height that takes", () => {
+    expect(heatLayout(groups(40, 8), 340, 200).cell).toBeGreaterThanOrEqual(12);
+  });
+
   it("finds every cell again where it was drawn", () => {
     const made = groups(30, 8);
     const layout = heatLayout(made, 900, 420);

@@ -18,6 +18,7 @@ export interface HeatLayout {
 
 const SIZES = [22, 18, 15, 12, 10, 8, 7, 6, 5, 4];
 const LABELS_UP_TO = 64;
+const LEGIBLE = 12;
 
 /** Return the largest cells with which `groups` fit into `width` × `maxHeight` pixels. */
 export function heatLayout(groups: HeatGroup[], width: number, maxHeight: number): HeatLayout {
@@ -26,7 +27,8 @@ export function heatLayout(groups: HeatGroup[], width: number, maxHeight: number
   let found = layoutOf(groups, width, { cell: SIZES.at(-1) ?? 4, perRow, labelWidth });
   for (const cell of [...SIZES].reverse()) {
     const tried = layoutOf(groups, width, { cell, perRow, labelWidth });
-    if (tried.height > maxHeight) break;
+    // Names must stay legible: a few of them may take more height than was wished.
+    if (tried.height > maxHeight && (labelWidth === 0 || cell > LEGIBLE)) break;
     found = tried;
   }
   return found;

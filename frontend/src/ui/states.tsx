@@ -140,7 +140,7 @@ interface PanelProps {
 /** A box with a heading. */
 export function Panel({ title, note, side, children }: PanelProps) {
   return (
-    <Paper component="section" withBorder p="md" radius="md" aria-label={title}>
+    <Paper component="section" withBorder p="md" radius="md" h="100%" aria-label={title}>
       <Group justify="space-between" align="baseline" mb="sm" gap="xs">
         <Title order={2} size="h5">
           {title}
