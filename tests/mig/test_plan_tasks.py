@@ -18,13 +18,14 @@ from gpu_management.mig.plan_tasks import (
     Move,
     Slice,
     Start,
+    Stop,
     Task,
     Unexecutable,
     check_whole_cuts,
     compile_tasks,
 )
 from gpu_management.mig.planner import plan
-from tests.mig.test_plan import cases, situation_of
+from tests.mig.test_plan import MOVABLE, cases, one_gpu, running, situation_of
 
 Board = dict[tuple[str, int], str | None]
 
@@ -135,3 +136,18 @@ def test_no_cut_hits_anybody_and_from_any_task_there_is_a_way_back(
     for task in reversed(tasks[:turn]):
         world.do(task.back, whole=whole)
     assert (world.boards, world.stopped) == (start, set())
+
+
+def test_what_no_copy_can_stand_beside_is_stopped_before_its_new_slice_is_cut() -> None:
+    gpu = one_gpu(running("m", "1g.6gb+me", 1, **MOVABLE), running("y", "1g.6gb", 3))
+    situation = situation_of({"gpus": [gpu]}, {"2g.12gb": 1})
+    tasks = tasks_of(situation, random.Random(1), whole=False)  # noqa: S311 - a chance in a test
+    assert [type(task) for task in tasks] == [Stop, Cut, Start, Cut]
+    world = World(situation)
+    for task in tasks:
+        world.do(task, whole=False)
+    assert world.boards["g0"] == {
+        ("1g.6gb+me", 2): "m",
+        ("1g.6gb", 3): "y",
+        ("2g.12gb", 0): None,
+    }
