@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import api, costs, metering, metrics, mig, notifications, placement
+from benchmarks import alerts, api, costs, metering, metrics, mig, notifications, placement
 from tests.support import postgres
 
 
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     costs.print_table(figures["costs"])
     figures["metrics"] = metrics.measure(quick=options.quick)
     metrics.print_table(figures["metrics"])
+    figures["alerts"] = alerts.measure(quick=options.quick)
+    alerts.print_table(figures["alerts"])
     figures["notifications"] = notifications.measure(quick=options.quick)
     notifications.print_table(figures["notifications"])
     part = options.json.with_name("placement.json")
