@@ -25,26 +25,23 @@ from time import perf_counter, process_time
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy import insert, select, text, update
 
+from benchmarks.metrics_sustained import GPUS_A_NODE, INTERVAL, body_of, core_share_pct, reading
+from benchmarks.metrics_sustained import cpu_seconds as _cpu_seconds
 from gpu_management.core.database import table_of
 from gpu_management.devices.models import Device
 from gpu_management.metrics.answers import series
-from gpu_management.metrics.batches import Batch, pack
 from gpu_management.metrics.embedded import Embedded
 from gpu_management.metrics.fleet import Only
 from gpu_management.metrics.models import HourUse, MinuteUse, RollUp, Sample
 from gpu_management.metrics.promql import Promql
 from gpu_management.metrics.questions import Group, How, Metric, Question, question
-from gpu_management.metrics.readings import Reading, Target
 from gpu_management.metrics.rollup import roll_up
 from gpu_management.metrics.store import Store
 from tests.support.house import House, prepared_database
 from tests.support.prometheus import prometheus, victoria
 
-INTERVAL = 15
-GPUS_A_NODE = 8
 FLEET = 10_000
 ASKED_FLEET = 1_000
 DAYS = 7
@@ -81,7 +78,7 @@ def measure(*, quick: bool = False) -> dict[str, Any]:
     """Return all figures."""
     fleet = FLEET // 10 if quick else FLEET
     return {
-        "ingest": _ingest(fleet),
+        "ingest": _ingest(fleet, ticks=2 if quick else 8),
         "questions": _questions(ASKED_FLEET // 10 if quick else ASKED_FLEET),
         "beside": _beside(),
         "collector": _collector(rounds=5 if quick else 20),
@@ -93,7 +90,9 @@ def print_table(found: dict[str, Any]) -> None:
     took = found["ingest"]
     print(f"\nmeasurements, {took['gpus']:,} GPUs x {len(_FIELDS)} metrics each {INTERVAL} s")
     print(f"  stored, one core          {took['samples_per_cpu_second']:>12,.0f} samples/s")
-    print(f"  CPU of one core           {took['core_share_pct']:>12.1f} % over HTTP, sustained")
+    print(
+        f"  CPU of one core           {took['core_share_pct']:>12.1f} % of a real server, sustained"
+    )
     print(f"  roll-up of a minute       {took['roll_up_seconds']:>12.2f} s")
     print(f"  bytes a stored sample     {took['bytes_per_sample']:>12.1f}")
     asked = found["questions"]
@@ -128,71 +127,33 @@ def _house(gpus: int, *, a_node: int = GPUS_A_NODE) -> Iterator[House]:
         house.database.close()
 
 
-def _reading(uuid: str, tick: int) -> Reading:
-    wave = (1 + math.sin(tick / 20)) / 2
-    return Reading(
-        Target(uuid),
-        gpu_util_pct=round(100 * wave),
-        memory_copy_util_pct=round(40 * wave),
-        memory_used_mib=30_000 + round(9_000 * wave),
-        temperature_celsius=40 + round(30 * wave),
-        memory_temperature_celsius=45 + round(30 * wave),
-        power_w=round(100 + 500 * wave, 3),
-        energy_mj=1e9 + tick * 5_000.0,
-        sm_clock_mhz=1_980,
-        memory_clock_mhz=2_619,
-        tensor_active_ratio=round(wave / 3, 6),
-    )
-
-
 def _uuids(house: House) -> list[list[str]]:
     with house.database.read() as session:
         names = list(session.scalars(select(Device.device_id).order_by(Device.id)))
     return [names[at : at + GPUS_A_NODE] for at in range(0, len(names), GPUS_A_NODE)]
 
 
-def _ingest(gpus: int) -> dict[str, Any]:
-    """Every node's look over HTTP into the application, a transaction each, for some ticks."""
-    with _house(gpus) as house, house.client() as caller:
-        nodes, ticks = _uuids(house), 3
+def _ingest(gpus: int, *, ticks: int) -> dict[str, Any]:
+    """A tick of every node straight into the store, and a real server's CPU over some ticks."""
+    with _house(gpus) as house:
+        nodes = _uuids(house)
         start = house.now.replace(second=0)
-        before, size = process_time(), _size(house)
-        spent = 0.0
-        for tick in range(ticks):
+        for tick in range(4):
             house.clock.now = start + timedelta(seconds=tick * INTERVAL)
-            bodies = [_body(house.now, names, tick) for names in nodes]
-            before = process_time()
-            for body in bodies:
-                _send(caller, body)
-            spent += process_time() - before
-        samples = ticks * gpus * len(_FIELDS)
+            direct = _direct(house, nodes)
         house.clock.now = start + timedelta(minutes=3)
         began = perf_counter()
         with house.database.write() as session:
             roll_up(session, now=house.now)
         rolled = perf_counter() - began
-        direct = _direct(house, nodes)
-        stored = _size(house, only=Sample.__tablename__) if size else 0
+        stored = _size(house, only=Sample.__tablename__)
     return {
         "gpus": gpus,
         "samples_per_cpu_second": direct,
-        "samples_per_cpu_second_http": samples / spent,
-        "core_share_pct": 100 * (spent / ticks / INTERVAL + rolled / 60),
+        "core_share_pct": core_share_pct(gpus, ticks=ticks),
         "roll_up_seconds": rolled,
         "bytes_per_sample": stored,
     }
-
-
-def _body(at: datetime, names: Sequence[str], tick: int) -> bytes:
-    readings = [_reading(name, tick) for name in names]
-    return json.dumps(pack(Batch("n", at, "dcgm", readings)), separators=(",", ":")).encode()
-
-
-def _send(caller: TestClient, body: bytes) -> None:
-    headers = {"content-type": "application/json"}
-    answer = caller.post("/api/v1/gpu/metrics/ingest", content=body, headers=headers)
-    if not answer.is_success or answer.json()["data"]["refused"]:
-        raise RuntimeError(answer.text)
 
 
 def _direct(house: House, nodes: Sequence[Sequence[str]]) -> float:
@@ -201,9 +162,8 @@ def _direct(house: House, nodes: Sequence[Sequence[str]]) -> float:
 
     names = [name for node in nodes for name in node]
     intake = service.Intake()
-    at = house.now + timedelta(seconds=1)
     groups = [names[first : first + 500] for first in range(0, len(names), 500)]
-    bodies = [_body(at, group, 7) for group in groups]
+    bodies = [body_of(house.now, group, 7) for group in groups]
     before = process_time()
     for body in bodies:
         told = schemas.BatchTold.model_validate_json(body)
@@ -325,7 +285,7 @@ def _ours(house: House, start: datetime, asked: Question) -> dict[str, Any]:
     began = perf_counter()
     for tick in range(BESIDE_SECONDS // INTERVAL):
         at = start + timedelta(seconds=tick * INTERVAL)
-        readings = [_reading(name, tick) for name in names]
+        readings = [reading(name, tick) for name in names]
         with house.database.write() as session:
             take(session, known, readings, collected_at=at, oldest=start, now=at)
     took = perf_counter() - began
@@ -369,7 +329,7 @@ def _exposition(house: House, start: datetime) -> str:
         for tick in range(BESIDE_SECONDS // INTERVAL):
             at = int(start.timestamp()) + tick * INTERVAL
             for name in names:
-                value = getattr(_reading(name, tick), field)
+                value = getattr(reading(name, tick), field)
                 lines.append(f'{metric}{{UUID="{name}",gpu="0"}} {value} {at}')
     return "\n".join([*lines, "# EOF", ""])
 
@@ -430,11 +390,6 @@ def _collector(*, rounds: int) -> dict[str, Any]:
         "cpu_ms_a_look": 1000 * a_look,
         "core_share_pct": 100 * a_look / INTERVAL,
     }
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

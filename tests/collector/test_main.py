@@ -61,3 +61,26 @@ def test_the_collector_needs_neither_the_web_framework_nor_the_database() -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_everything_the_collector_imports_is_in_its_own_lock() -> None:
+    code = (
+        "import sys, pynvml, gpu_management.collector.main;"
+        "from importlib.metadata import packages_distributions as known;"
+        "tops = {name.partition('.')[0] for name in sys.modules};"
+        "print(' '.join(sorted({one for top in tops for one in known().get(top, ())})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lock = (Path(__file__).parents[2] / "requirements-collector.lock").read_text()
+    locked = {line.partition("==")[0] for line in lock.splitlines() if "==" in line}
+    used = {_normal(name) for name in done.stdout.split()}
+    assert {"grpcio", "nvidia-ml-py", "httpx2"} <= used
+    assert used - locked - {"k8s-gpu-management"} <= _OF_THE_TEST
+
+
+_OF_THE_TEST = {"pip", "setuptools", "editables", "coverage", "pytest-cov", "google-auth"}
+"""What an environment of tests may load into every process, or has under a name it shares."""
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from gpu_management.metrics import copying
 from gpu_management.metrics.answers import Row, series
 from gpu_management.metrics.embedded import Embedded
 from gpu_management.metrics.fleet import Only
@@ -14,6 +16,7 @@ from gpu_management.metrics.latest import Latest
 from gpu_management.metrics.promql import Promql
 from gpu_management.metrics.questions import Group, How, Metric, Question, question, whole
 from gpu_management.metrics.store import MetricsUnavailable, Store
+from gpu_management.metrics.use import uses
 from tests.support.house import House, prepared_database
 from tests.support.measured import BEGINS, ENDS, INTERVAL, exposition, fill, measured_house
 from tests.support.prometheus import prometheus, victoria
@@ -42,7 +45,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     house = House(prepared_database(tmp_path_factory.mktemp("ours")))
     measured_house(house)
     house.request(pod_name="train", team_id="ml", required_memory_gb=8)
-    house.request(pod_name="sliced", team_id="nlp", required_memory_gb=20, use_mig=True)
+    house.request(pod_name="sliced", team_id="nlp", required_memory_gb=40, use_mig=True)
     fill(house)
     yield house
     house.database.close()
@@ -108,3 +111,32 @@ def test_a_prometheus_that_is_away_is_told_as_such(filled: House) -> None:
         asked = QUESTIONS[0]
         with pytest.raises(MetricsUnavailable, match="does not answer"):
             answer(filled, Promql(client, INTERVAL), asked, Group.CLUSTER)
+
+
+def test_the_ledger_splits_the_same_by_a_prometheus_without_samples_of_our_own(
+    filled: House, peer: Promql, tmp_path: Path
+) -> None:
+    other = House(prepared_database(tmp_path))
+    measured_house(other)
+    other.request(pod_name="train", team_id="ml", required_memory_gb=8)
+    other.request(pod_name="sliced", team_id="nlp", required_memory_gb=40, use_mig=True)
+    other.clock.now = ENDS + timedelta(minutes=5)
+    while True:
+        with other.database.read() as session:
+            copied = copying.fetch(session, peer, now=other.now)
+        if copied is None:
+            break
+        with other.database.write() as session:
+            copying.keep(session, copied, now=other.now)
+    splits = []
+    for house in (filled, other):
+        with house.database.read() as session:
+            found = uses(session, [(SINCE, UNTIL)], interval_seconds=INTERVAL)
+        splits.append([found[key] for key in sorted(found)])
+    assert len(splits[0]) == len(splits[1]) == 2
+    for ours, theirs in zip(*splits, strict=True):
+        assert ours.used > 0
+        assert theirs.held == ours.held
+        assert theirs.used == pytest.approx(ours.used, rel=WITHIN)
+        assert theirs.idle == pytest.approx(ours.idle, rel=WITHIN)
+    other.database.close()
