@@ -125,7 +125,7 @@ def _tick(port: int, nodes: Sequence[Sequence[str]], tick: int) -> None:
 
 
 def _send(port: int, body: bytes, readings: int) -> bool:
-    """Send what a node saw; return whether it was taken: a database may be too busy for a moment."""
+    """Send what a node saw; return whether it was taken: the database may be too busy."""
     caller = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     caller.request("POST", _PATH, body, {"Content-Type": "application/json"})
     answer = caller.getresponse()
