@@ -95,11 +95,17 @@ def test_what_is_no_alert_is_refused(client: TestClient, wrong: dict[str, Any]) 
 
 
 def test_hostile_labels_are_kept_on_one_line_and_short(client: TestClient) -> None:
-    labels = {"alertname": "x\r\nInjected: y", "severity": "\u202e", "long": "x" * 5000}
+    labels = {
+        "team": "t" * 300,
+        "alertname": "x\r\nInjected: y",
+        "severity": "\u202e",
+        "long": "x" * 5000,
+    }
     send(client, told(labels=labels))
     (event,) = client.get(EVENTS).json()
     assert event["details"]["name"] == "x\\r\\nInjected: y"
     assert len(event["details"]["labels"]["long"]) == 1000
+    assert event["team"] == "t" * 100
 
 
 def test_two_thousand_alerts_are_taken_in_one_message(client: TestClient) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gpu_management.devices.service import DeviceState
 from gpu_management.notifications import service
 from gpu_management.notifications.guard import Outbound
-from gpu_management.notifications.models import ChannelKind, DeliveryState
+from gpu_management.notifications.models import ChannelKind, Delivery, DeliveryState
 from gpu_management.notifications.terms import Configured, Terms
 from tests.support.channels import alert, alerts, channel, courier, deliveries, found, run
 from tests.support.events import say
@@ -345,31 +345,6 @@ def test_a_channel_that_is_switched_off_is_told_nothing(house: House, receiver: 
     assert deliveries(house) == []
 
 
-def test_after_a_crash_between_claim_and_answer_it_is_sent_again_as_it_was(
-    house: House, receiver: Receiver
-) -> None:
-    channel(house, url=receiver.url)
-    first = courier(house)
-    receiver.hold = Event()
-    alert(house)
-    first.tick(house.now)
-    assert receiver.came.wait(10)
-    # The first process is gone from here on: what it does later is not seen by anybody.
-    second = courier(house)
-    second.tick(house.now)
-    assert second.wait(seconds=10)
-    assert len(receiver.got) == 1
-    house.clock.forward(seconds=16)
-    alert(house, kind="alert.resolved")
-    receiver.hold.set()
-    receiver.hold = None
-    run(house, second)
-    bodies = [got.text for got in receiver.got]
-    assert kinds(receiver)[:1] == ["alert.firing"]
-    assert bodies.count(bodies[0]) <= 2
-    assert kinds(receiver)[-1] == "alert.resolved"
-
-
 def test_stopping_starts_nothing_and_leaves_the_rest_for_the_next_process(
     house: House, receiver: Receiver
 ) -> None:
@@ -446,3 +421,18 @@ def test_a_message_says_what_happened_then_not_what_is_now(
     assert kinds(receiver)[-2:] == ["device.failure", "device.state"]
     assert receiver.got[-2].json["data"]["state"] == "FAILED"
     assert all(row.state is DeliveryState.SENT for row in deliveries(house))
+
+
+def test_one_message_that_cannot_be_made_holds_up_no_other(
+    house: House, receiver: Receiver
+) -> None:
+    carrier = courier(house)
+    channel(house, url=receiver.url)
+    alerts(house, [1, 2])
+    carrier.take(house.now)
+    with house.database.write() as session:
+        session.get_one(Delivery, 1).message = {"title": "half", "text": "a row"}
+    run(house, carrier, until=house.now.replace(second=5))
+    assert [got.json["data"]["alertId"] for got in receiver.got] == ["a-2"]
+    assert states(house)[0] == "dead"
+    assert "cannot be made: KeyError" in str(deliveries(house)[0].error)

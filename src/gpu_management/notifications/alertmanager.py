@@ -78,8 +78,8 @@ def _keep(session: Session, known: dict[str, Received], alert: Told, *, now: dat
         subject_id=_alert_id(alert),
         data=_data(alert),
         now=now,
-        team=alert.labels.get("team"),
-        namespace=alert.labels.get("namespace"),
+        team=alert.labels.get("team", "")[:100] or None,
+        namespace=alert.labels.get("namespace", "")[:63] or None,
     )
     return "fired" if alert.is_firing else "resolved"
 

@@ -4,8 +4,9 @@ A channel that hangs keeps its own thread busy and nobody else. A thread ends wh
 the next tick starts another. What a dying process had claimed becomes due again by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Event, Lock, Thread
 from typing import Final
 
@@ -118,7 +119,8 @@ class Courier:
         lease = timedelta(seconds=self._terms.timeout_seconds) * 2 + _MARGIN
         now = self._clock()
         with self._database.write() as session:
-            channel = session.get(Channel, channel_id)
+            # One at a time claims for a channel: a process that lost its lead may still run.
+            channel = session.get(Channel, channel_id, with_for_update=True)
             if channel is None or not channel.enabled:
                 return 0
             pace = self._terms.pace_of(channel.kind, channel.options)
@@ -140,8 +142,11 @@ class Courier:
             return _all_failed(claimed, str(missing))
         if claimed.together:
             first, *_ = claimed.rows
-            messages = [from_json(row.message) for row in claimed.rows]
-            outcome = self._try(target, channel, first, digest(messages), sender)
+
+            def together() -> Message:
+                return digest([from_json(row.message) for row in claimed.rows])
+
+            outcome = self._try(target, channel, first, together, sender)
             attempts = max(row.attempts for row in claimed.rows)
             return [Result(first.id, attempts, outcome, together=True)]
         return self._send_each(target, channel, claimed.rows, sender)
@@ -158,7 +163,7 @@ class Courier:
             if subject in held or self._stopping.is_set() or self._clock() > latest:
                 results.append(Result(row.id, row.attempts, None))
                 continue
-            outcome = self._try(target, channel, row, from_json(row.message), sender)
+            outcome = self._try(target, channel, row, partial(from_json, row.message), sender)
             if outcome.error is not None:
                 held.add(subject)
             results.append(Result(row.id, row.attempts, outcome))
@@ -169,10 +174,15 @@ class Courier:
         target: Target,
         channel: Channel,
         row: Delivery,
-        message: Message,
+        make: Callable[[], Message],
         sender: Sender,
     ) -> Outcome:
-        outcome = sender.send(target, message, message_id=f"gpu-{row.id}", now=self._clock())
+        try:
+            now = self._clock()
+            outcome = sender.send(target, make(), message_id=f"gpu-{row.id}", now=now)
+        except Exception as bug:  # one message that cannot be made must not hold up the others
+            log.exception("GPU notification %s cannot be made", row.id)
+            outcome = Outcome(f"it cannot be made: {type(bug).__name__}", lasts=True)
         ended = "sent" if outcome.error is None else "failed"
         ATTEMPTS.labels(channel.kind.value, ended).inc()
         if outcome.error is not None:

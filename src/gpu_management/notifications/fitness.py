@@ -52,6 +52,8 @@ def check_channel(
 
 def _events(told: Told) -> Iterator[FieldError]:
     for pattern in told.events:
+        if "," in pattern:
+            yield FieldError("events", "format", "one kind in each place, no commas", pattern)
         try:
             parse_types(pattern)
         except ValidationFailed as unknown:

@@ -4,6 +4,7 @@ A name is looked up once, every address it has is judged, and the connection is 
 that was judged: what the name means a moment later does not matter.
 """
 
+import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Sequence[str]]
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\s]")
 _PORTS = {"http": 80, "https": 443}
 _SHARED = IPv4Network("100.64.0.0/10")
 """Carrier-grade NAT (RFC 6598); clouds answer metadata there too."""
@@ -47,7 +49,7 @@ def resolve(host: str, port: int) -> Sequence[str]:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as unknown:
+    except (OSError, ValueError) as unknown:
         raise AddressRefused(f"the name {host[:100]} is not known here") from unknown
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -58,6 +60,8 @@ def check_form(url: str, outbound: Outbound) -> SplitResult:
     Raises:
         AddressRefused: no http(s) address, plain http, credentials in it, or a refused number.
     """
+    if _UNPRINTABLE.search(url):
+        raise AddressRefused("an address has no blanks and no control characters")
     try:
         parts = urlsplit(url)
         port = parts.port

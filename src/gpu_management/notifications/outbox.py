@@ -50,6 +50,7 @@ def claim(
 ) -> Claimed:
     """Return what is to be sent to a channel now, and keep others from sending it for `lease`.
 
+    The caller holds the lock of the channel's row: two who claim at once would claim the same.
     Of one subject, what came first is sent first: what waits for its next attempt holds back what
     came after it.
     """
@@ -145,9 +146,7 @@ def _claim_some(
 ) -> Sequence[Delivery]:
     if not ids:
         return ()
-    query = select(Delivery).where(Delivery.id.in_(ids), Delivery.state == _WAITING)
-    locked = query.order_by(Delivery.id).with_for_update(skip_locked=True)
-    rows = session.scalars(locked).all()
+    rows = session.scalars(select(Delivery).where(Delivery.id.in_(ids)).order_by(Delivery.id)).all()
     for row in rows:
         row.due_at, row.attempts, row.digest_id = until, row.attempts + 1, None
         row.tried_at = row.tried_at or now
