@@ -14,7 +14,11 @@ ALLOCATION_GATE = "gpu.company.com/allocation"
 """Scheduling gate of a pod that waits until it is pinned to the node of its allocation."""
 MEMORY_ANNOTATION = "gpu.company.com/required-memory-gb"
 """What a pod that gets its allocation by itself needs of each GPU."""
-ANNOTATIONS = (ALLOCATION_ANNOTATION, MEMORY_ANNOTATION)
+EXEMPT_LABEL = "gpu.company.com/idle-exempt"
+"""Label of a pod whose GPUs are left alone though they lie idle: `true`."""
+EXEMPT_ANNOTATION = "gpu.company.com/idle-exempt-until"
+"""The same until a moment, such as 2026-05-01T00:00:00Z."""
+ANNOTATIONS = (ALLOCATION_ANNOTATION, MEMORY_ANNOTATION, EXEMPT_ANNOTATION)
 """What is read of a pod's annotations."""
 GPU_PREFIX = "nvidia.com/"
 
@@ -43,6 +47,9 @@ class PodFacts:
     """What must go before the scheduler looks at it."""
     required_memory_gb: int | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
+    is_exempt: bool = False
+    """Left alone though it lies idle, for as long as it says so."""
+    exempt_until: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -71,6 +78,8 @@ def read_pod(thing: Json) -> PodFacts:
         gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or ()),
         required_memory_gb=_memory_gb((metadata.get("annotations") or {}).get(MEMORY_ANNOTATION)),
         node_selector=spec.get("nodeSelector") or {},
+        is_exempt=(metadata.get("labels") or {}).get(EXEMPT_LABEL) == "true",
+        exempt_until=_told_moment((metadata.get("annotations") or {}).get(EXEMPT_ANNOTATION)),
     )
 
 
@@ -95,6 +104,15 @@ def owner_of(metadata: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 def _label(metadata: Mapping[str, Any], name: str) -> str | None:
     return (metadata.get("labels") or {}).get(name)
+
+
+def _told_moment(text: str | None) -> datetime | None:
+    """Return a moment that somebody wrote; None where it is none, or of no zone."""
+    try:
+        told = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return told if told is None or told.tzinfo is not None else None
 
 
 def _claim_names(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from gpu_management.cluster.usage import read_usage
 from gpu_management.controller import inventory, observed
 from gpu_management.controller.binding import Binder
 from gpu_management.controller.enforcer import Enforcer
+from gpu_management.controller.exempting import Exempter
 from gpu_management.controller.loops import Job
 from gpu_management.controller.operator import Operator
 from gpu_management.controller.pinning import Pinner
@@ -86,6 +87,7 @@ class ClusterDesk:
         self._binder = Binder(
             database, self._mirror, cluster_name=terms.cluster_name, patience=terms.patience
         )
+        self._exempter = Exempter(database, self._mirror)
         self._pinner = Pinner(database, cluster, self._mirror, cluster_name=terms.cluster_name)
         self._resources = ResourceFollower(
             database, cluster, self._mirror, cluster_name=terms.cluster_name
@@ -137,6 +139,7 @@ class ClusterDesk:
         if health.is_synced and health.stale_since is None:
             self._follow(now)
             self._binder.run(now)
+            self._exempter.run(now)
             self._waiters.run(self._profiles.known, now)
             self._pinner.run(now)
             self._observe(now)

@@ -1,6 +1,6 @@
 """What is left alone although it lies idle: an allocation, namespace or team, until a moment."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,8 @@ from gpu_management.optimization.models import Exemption, ExemptScope
 
 LONGEST = timedelta(days=90)
 """How long an exemption may last; it can be set again."""
+POD = "pod"
+"""Who exempted what a label or annotation of a pod exempts."""
 _SORTS = {"until": Exemption.until, "createdAt": Exemption.created_at}
 
 
@@ -96,6 +98,32 @@ def exempt(session: Session, wish: Wish, *, principal: Principal, now: datetime)
     session.flush()
     _audit(session, principal, "idle.exempt", row, now)
     return row
+
+
+def follow_pods(session: Session, told: Mapping[str, datetime], *, now: datetime) -> int:
+    """Exempt the allocations whose pods say so, until the moment; return how many that changed.
+
+    What pods said before and no longer say ends. What people said is left as it is.
+    """
+    query = select(Exemption).where(Exemption.scope == ExemptScope.ALLOCATION)
+    known = {row.scope_name: row for row in session.scalars(query)}
+    changed = 0
+    for name, until in told.items():
+        row = known.get(name)
+        if row is None:
+            row = Exemption(scope=ExemptScope.ALLOCATION, scope_name=name, created_by=POD)
+            row.note, row.created_at, row.until = "its pod says so", now, until
+            session.add(row)
+            changed += 1
+        elif row.created_by == POD and row.until != until:
+            row.until = until
+            changed += 1
+    for name, row in known.items():
+        if row.created_by == POD and name not in told:
+            session.delete(row)
+            changed += 1
+    session.flush()
+    return changed
 
 
 def end(session: Session, exemption_id: int, *, principal: Principal, now: datetime) -> Exemption:
