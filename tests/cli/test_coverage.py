@@ -9,7 +9,14 @@ from tests.support.server import LiveServer
 
 BY_MACHINES = {"ingestMetrics", "receiveAlertmanager", "reportMigNode"}
 """What only programs call: the collectors of the nodes."""
-BY_BROWSERS = {"getSession", "logIn", "logOut", "searchEverything", "getFirstScreen"}
+BY_BROWSERS = {
+    "getSession",
+    "logIn",
+    "logOut",
+    "searchEverything",
+    "getFirstScreen",
+    "getMigScreen",
+}
 """What only the dashboard asks."""
 COMMANDS = {
     "listNotificationChannels": "notifications list",

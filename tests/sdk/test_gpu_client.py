@@ -216,6 +216,7 @@ LEFT_OUT = {
     "GET /api/v1/gpu/events",
     "GET /api/v1/gpu/search",
     "GET /api/v1/gpu/overview/screen",
+    "GET /api/v1/gpu/mig/screen",
     "GET /api/v1/session",
     "POST /api/v1/session",
     "DELETE /api/v1/session",

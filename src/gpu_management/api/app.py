@@ -46,6 +46,7 @@ from gpu_management.mig.node_routes import router as mig_nodes
 from gpu_management.mig.plan_routes import router as mig_plans
 from gpu_management.mig.plans_routes import router as mig_plans_run
 from gpu_management.mig.routes import router as mig
+from gpu_management.mig.screen_routes import router as mig_screen
 from gpu_management.notifications.routes import router as notifications
 from gpu_management.notifications.terms import Terms
 from gpu_management.optimization.routes import router as optimization
@@ -124,6 +125,7 @@ def create_app(parts: Parts) -> FastAPI:
         mig,
         mig_plans,
         mig_plans_run,
+        mig_screen,
         mig_nodes,
         slices,
         allocations,
