@@ -1,0 +1,84 @@
+import { Button, Group, Modal, Select, Stack, Text, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api, got } from "../../api/client";
+import { Failed } from "../../ui/states";
+import { tell } from "../../ui/toast";
+import type { Alert } from "./api";
+
+const HOURS = ["1", "4", "12", "24", "72", "168"] as const;
+
+/** Tell nobody of an alert for a while; it stays in the inbox as silenced. */
+export function SilenceDialog({ alert, onClose }: { alert: Alert; onClose: () => void }) {
+  const { t } = useTranslation("alerts");
+  const client = useQueryClient();
+  const [hours, setHours] = useState<string>("4");
+  const [comment, setComment] = useState("");
+  const labels = Object.entries(alert.labels).filter(
+    ([name]) => !["severity", "component"].includes(name),
+  );
+  const silence = useMutation({
+    mutationFn: () =>
+      got(
+        api.POST("/api/v1/gpu/alerts/silences", {
+          body: {
+            matchers: labels.map(([name, value]) => ({ name, operator: "=" as const, value })),
+            endsAt: new Date(Date.now() + Number(hours) * 3_600_000).toISOString(),
+            comment,
+          },
+        }),
+      ),
+    onSuccess: () => {
+      tell(t("silence.done"));
+      void client.invalidateQueries({ queryKey: ["alerts"] });
+      onClose();
+    },
+  });
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={t("silence.title")}
+      closeButtonProps={{ "aria-label": t("app:action.close") }}
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          silence.mutate();
+        }}
+      >
+        <Stack>
+          <Text size="sm">{alert.summary}</Text>
+          <Text size="xs" c="dimmed" ff="monospace">
+            {labels.map(([name, value]) => `${name}=${value}`).join(", ")}
+          </Text>
+          <Select
+            label={t("silence.for")}
+            allowDeselect={false}
+            data={HOURS.map((value) => ({ value, label: t(`silence.hours.${value}`) }))}
+            value={hours}
+            onChange={(value) => setHours(value ?? "4")}
+          />
+          <TextInput
+            label={t("silence.comment")}
+            required
+            data-autofocus
+            maxLength={400}
+            value={comment}
+            onChange={(event) => setComment(event.currentTarget.value)}
+          />
+          {silence.error && <Failed error={silence.error} />}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t("app:action.cancel")}
+            </Button>
+            <Button type="submit" loading={silence.isPending} disabled={!comment.trim()}>
+              {t("silence.send")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,209 @@
+import { Badge, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api } from "../../api/client";
+import { apiHref } from "../../lib/root";
+import { DataTable } from "../../ui/DataTable";
+import { useMay } from "../../ui/session";
+import { Empty } from "../../ui/states";
+import type { Column } from "../../ui/tableRows";
+import { tell, tellFailure } from "../../ui/toast";
+import { useFormat } from "../../ui/useFormat";
+import type { Suggestion } from "./api";
+
+/** What could be saved, with the evidence; follow it, or say no for good. */
+export function Suggestions({ rows }: { rows: Suggestion[] }) {
+  const { t } = useTranslation("savings");
+  const format = useFormat();
+  const mayAct = useMay("allocations.write");
+  const [shown, setShown] = useState<Suggestion | null>(null);
+  const columns = useMemo<Column<Suggestion>[]>(
+    () => [
+      {
+        id: "target",
+        header: t("column.what"),
+        value: (row) => row.target,
+        cell: (row) => <Link to={`/allocations/${row.allocationId}` as never}>{row.target}</Link>,
+      },
+      { id: "team", header: t("column.team"), value: (row) => row.teamId, filter: "values" },
+      {
+        id: "status",
+        header: t("column.status"),
+        value: (row) => row.status,
+        filter: ["open", "noticed", "applied", "dismissed"].map((value) => ({
+          value,
+          label: t(`status.${value}`),
+        })),
+        cell: (row) => (
+          <Badge
+            variant="light"
+            color={COLORS[row.status] ?? "gray"}
+            tt="none"
+            radius="sm"
+            className="state-badge"
+          >
+            {t(`status.${row.status}`, { defaultValue: row.status })}
+          </Badge>
+        ),
+      },
+      {
+        id: "saving",
+        header: t("column.saving"),
+        align: "end",
+        value: (row) => row.saving,
+        cell: (row) => format.money(row.saving),
+      },
+      {
+        id: "confidence",
+        header: t("column.confidence"),
+        align: "end",
+        value: (row) => row.confidence,
+        cell: (row) => format.ratio(row.confidence),
+      },
+      {
+        id: "created",
+        header: t("column.since"),
+        value: (row) => row.createdAt,
+        cell: (row) => format.since(row.createdAt),
+      },
+      {
+        id: "saved",
+        header: t("column.saved"),
+        align: "end",
+        value: (row) => row.saved,
+        cell: (row) => format.money(row.saved),
+        hidden: true,
+      },
+      {
+        id: "evidence",
+        header: "",
+        cell: (row) => (
+          <Button size="compact-xs" variant="default" onClick={() => setShown(row)}>
+            {t("evidence.open")}
+          </Button>
+        ),
+      },
+    ],
+    [t, format],
+  );
+  return (
+    <>
+      <DataTable
+        name="suggestions"
+        label={t("suggestion.title")}
+        rows={rows}
+        columns={columns}
+        rowKey={(row) => String(row.id)}
+        sort="-saving"
+        csvHref={apiHref("/api/v1/gpu/suggestions", { format: "csv" })}
+        empty={<Empty title={t("empty.title")} hint={t("empty.hint")} icon="savings" />}
+      />
+      {shown && <Evidence one={shown} mayAct={mayAct} onClose={() => setShown(null)} />}
+    </>
+  );
+}
+
+const COLORS: Record<string, string> = {
+  open: "yellow",
+  noticed: "orange",
+  applied: "teal",
+  dismissed: "gray",
+};
+
+interface EvidenceProps {
+  one: Suggestion;
+  mayAct: boolean;
+  onClose: () => void;
+}
+
+function Evidence({ one, mayAct, onClose }: EvidenceProps) {
+  const { t } = useTranslation("savings");
+  const format = useFormat();
+  const { dismiss, apply } = useAnswers(one, onClose);
+  const isOpen = one.status === "open" || one.status === "noticed";
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      size="lg"
+      title={one.target}
+      closeButtonProps={{ "aria-label": t("app:action.close") }}
+    >
+      <Stack>
+        <Text size="sm">{one.description}</Text>
+        <Text size="sm">
+          {t("evidence.terms", { effort: one.effort, risk: one.risk })}{" "}
+          {one.releaseAt && t("evidence.releaseAt", { time: format.time(one.releaseAt) })}
+        </Text>
+        <table className="rows">
+          <thead>
+            <tr>
+              <th scope="col">{t("column.gpu")}</th>
+              <th scope="col" data-align="end">
+                {t("column.recent")}
+              </th>
+              <th scope="col" data-align="end">
+                {t("column.lastHour")}
+              </th>
+              <th scope="col" data-align="end">
+                {t("column.samples")}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {one.evidence.map((row) => (
+              <tr key={`${row.deviceId} ${row.gpuInstanceId}`}>
+                <td>{row.deviceId}</td>
+                <td data-align="end">{format.pct(row.recentMeanPct, 1)}</td>
+                <td data-align="end">{format.pct(row.lastHourPct, 1)}</td>
+                <td data-align="end">{format.number(row.samples)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        {one.endedAt && (
+          <Text size="sm" c="dimmed">
+            {format.time(one.endedAt)} · {one.endedBy} · {one.endedReason}
+          </Text>
+        )}
+        {mayAct && isOpen && (
+          <Group justify="flex-end">
+            <Button variant="default" loading={dismiss.isPending} onClick={() => dismiss.mutate()}>
+              {t("dismiss.send")}
+            </Button>
+            <Button color="red" loading={apply.isPending} onClick={() => apply.mutate()}>
+              {t("apply.send")}
+            </Button>
+          </Group>
+        )}
+      </Stack>
+    </Modal>
+  );
+}
+
+function useAnswers(one: Suggestion, onClose: () => void) {
+  const { t } = useTranslation("savings");
+  const client = useQueryClient();
+  const params = { path: { suggestionId: one.id } };
+  const onSettled = () => {
+    onClose();
+    void client.invalidateQueries({ queryKey: ["suggestions"] });
+    void client.invalidateQueries({ queryKey: ["allocations"] });
+  };
+  const dismiss = useMutation({
+    mutationFn: () =>
+      api.POST("/api/v1/gpu/suggestions/{suggestionId}/dismiss", { params, body: {} }),
+    onSuccess: () => tell(t("dismiss.done"), one.target),
+    onError: (error) => tellFailure(t("dismiss.failed"), error),
+    onSettled,
+  });
+  const apply = useMutation({
+    mutationFn: () => api.POST("/api/v1/gpu/suggestions/{suggestionId}/apply", { params }),
+    onSuccess: () => tell(t("apply.done"), one.target),
+    onError: (error) => tellFailure(t("apply.failed"), error),
+    onSettled,
+  });
+  return { dismiss, apply };
+}
