@@ -432,6 +432,15 @@ def test_what_goes_wrong_is_reported_and_taken_back(yard: Yard, how: str, says: 
     assert yard.states() == {DeviceState.READY}
 
 
+def test_a_driver_may_call_a_profile_otherwise(yard: Yard) -> None:
+    for manager in yard.managers:
+        manager.calls = {"7g.80gb": "7g.79gb"}
+    plan = yard.approved()
+    to_the_end(yard, plan)
+    assert yard.state(plan) == "DONE", yard.read(plan)
+    assert yard.whole_slices() == 2
+
+
 def _counts(layout: Any) -> Any:
     return {device: sorted((s[0], s[2]) for s in slices) for device, slices in layout.items()}
 

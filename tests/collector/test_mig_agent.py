@@ -21,7 +21,7 @@ def gpu() -> CutGpu:
 
 
 def ordered(*places: tuple[str, int], uuid: str | None = "GPU-1") -> Order:
-    return Order("o1", [(uuid, 0, frozenset(places))])
+    return Order("o1", [(uuid, 0, [((name,), start) for name, start in places])])
 
 
 def layout(gpu: CutGpu) -> list[tuple[str, int]]:
@@ -108,7 +108,13 @@ def agent_for(gpu: CutGpu, answers: list[Any], seen: list[Any]) -> MigAgent:
 
 ORDER = {
     "orderId": "o1",
-    "devices": [{"uuid": "GPU-1", "index": 0, "slices": [{"profile": "7g.80gb", "start": 0}]}],
+    "devices": [
+        {
+            "uuid": "GPU-1",
+            "index": 0,
+            "slices": [{"profile": "7g.80gb", "start": 0, "alsoCalled": ["7g.79gb"]}],
+        }
+    ],
 }
 NOTHING: dict[str, Any] = {"orderId": None, "devices": []}
 
@@ -133,6 +139,16 @@ def test_without_an_order_that_it_understands_nothing_is_cut(
     before = layout(gpu)
     agent_for(gpu, [answer], []).round()
     assert layout(gpu) == before
+
+
+def test_a_profile_is_found_by_the_name_that_the_driver_uses(gpu: CutGpu) -> None:
+    gpu.calls = {"7g.80gb": "7g.79gb"}
+    seen: list[Any] = []
+    agent = agent_for(gpu, [(200, ORDER)], seen)
+    agent.round()
+    assert layout(gpu) == [("7g.80gb", 0)]
+    told = json.loads(seen[-1].content)
+    assert (told["outcome"], told["devices"][0]["slices"][0]["profile"]) == ("done", "7g.79gb")
 
 
 def test_an_answer_without_an_order_is_nothing_to_do() -> None:

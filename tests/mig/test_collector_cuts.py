@@ -105,6 +105,15 @@ def test_collectors_cut_what_a_plan_orders_and_the_ledger_follows_what_they_see(
         )
 
 
+def test_a_driver_may_call_a_profile_otherwise(field: Field) -> None:
+    for gpu in field.gpus.values():
+        gpu.calls = {"7g.80gb": "7g.79gb"}
+    plan = field.approved()
+    field.turn(20)
+    assert field.state(plan) == "DONE", field.read(plan)
+    assert field.whole_slices() == 1
+
+
 def test_slices_that_stay_are_never_touched(field: Field) -> None:
     plan = field.approved()
     target = next(t for t in field.read(plan)["tasks"] if t["deed"] == "move")["to_device"]

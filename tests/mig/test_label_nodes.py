@@ -74,6 +74,13 @@ def test_the_sums_of_the_labels_are_compared(
     assert says is None if wrong is None else wrong in (says or "")
 
 
+def test_a_driver_may_call_a_profile_otherwise() -> None:
+    thing, told = found_by_labels(SINGLE | {"nvidia.com/gpu.product": f"{PRODUCT}-MIG-7g.79gb"})
+    wanted = {0: {"7g.80gb": 7}, 1: {"7g.80gb": 7}}
+    assert wrong_slices(thing, told, wanted, names={"7g.79gb": "7g.80gb"}) is None
+    assert "14 x 7g.79gb" in (wrong_slices(thing, told, wanted) or "")
+
+
 class Labelled(Yard):
     """Three nodes without ResourceSlices; a person told the ledger how they are cut."""
 

@@ -54,6 +54,8 @@ class MigManager:
         self.announce = announce
         self.behaviour: list[str] = []
         """`fail`, `silent`, `stuck`, `lie`, `reboot`; empty is success."""
+        self.calls: dict[str, str] = {}
+        """What the driver announces some profiles as."""
         self.cut: dict[int, list[str]] = {}
         self.applied: list[dict[int, list[str]]] = []
         self._done: str | None = None
@@ -105,5 +107,8 @@ class MigManager:
     def _announce(self) -> None:
         told: list[Thing] = []
         for index, profiles in sorted(self.cut.items()):
-            told += slices_of(self.geometry, index, profiles)
+            for thing in slices_of(self.geometry, index, profiles):
+                name = thing["attributes"]["profile"]["string"]
+                thing["attributes"]["profile"] = {"string": self.calls.get(name, name)}
+                told.append(thing)
         self.announce(self.node_name, told)

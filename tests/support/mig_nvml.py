@@ -40,6 +40,8 @@ class CutGpu:
     geometry: Geometry
     mig_enabled: bool = True
     slices: list[CutSlice] = field(default_factory=list)
+    calls: dict[str, str] = field(default_factory=dict)
+    """What its driver calls some profiles."""
 
 
 class CutNvml:
@@ -86,7 +88,7 @@ class CutNvml:
         if number >= len(gpu.geometry.profiles):
             raise FakeError(NOT_SUPPORTED)
         kind = gpu.geometry.profiles[number]
-        name = f"MIG {kind.name}".encode()
+        name = f"MIG {gpu.calls.get(kind.name, kind.name)}".encode()
         return SimpleNamespace(id=number + 100, name=name, instanceCount=kind.max_instances)
 
     def nvmlDeviceGetGpuInstances(self, gpu: CutGpu, profile: int, room: Any, told: Any) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
@@ -92,17 +93,23 @@ def asked(node: Json) -> tuple[str | None, str | None]:
 
 
 def wrong_slices(
-    node: Json, found: FoundNode | None, wanted: Mapping[int, Mapping[str, int]]
+    node: Json,
+    found: FoundNode | None,
+    wanted: Mapping[int, Mapping[str, int]],
+    *,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> str | None:
     """Say what a node announces other than `wanted` (profiles by GPU number), or None.
 
-    The driver's ResourceSlices are believed; where there are none, the sums of the labels.
+    The driver's ResourceSlices are believed; where there are none, the sums of the labels. `names`
+    has our names of profiles that some drivers call otherwise.
     """
     if found is None or found.devices is None:
         return "the node announces no GPU"
     if found.source is Source.SLICES:
-        return _wrong_devices({d.minor: d for d in found.devices if d.minor is not None}, wanted)
-    has = _labelled(node["metadata"].get("labels") or {})
+        told = {d.minor: d for d in found.devices if d.minor is not None}
+        return _wrong_devices(told, wanted, names)
+    has = _renamed(_labelled(node["metadata"].get("labels") or {}), names)
     total = sum((Counter(profiles) for profiles in wanted.values()), Counter[str]())
     if has != Counter({name.replace("+", "."): count for name, count in total.items()}):
         return f"the node's labels count {_words(has)}, not {_words(total)}"
@@ -125,7 +132,9 @@ def _labelled(labels: Mapping[str, str]) -> Counter[str]:
 
 
 def _wrong_devices(
-    found: Mapping[int, FoundDevice], wanted: Mapping[int, Mapping[str, int]]
+    found: Mapping[int, FoundDevice],
+    wanted: Mapping[int, Mapping[str, int]],
+    names: Mapping[str, str],
 ) -> str | None:
     for index, profiles in sorted(wanted.items()):
         device = found.get(index)
@@ -133,10 +142,17 @@ def _wrong_devices(
             if not profiles:
                 continue
             return f"GPU {index} is not announced"
-        has = Counter(instance.profile for instance in device.instances)
+        has = _renamed(Counter(instance.profile for instance in device.instances), names)
         if has != Counter(profiles):
             return f"GPU {index} has {_words(has)}, not {_words(profiles)}"
     return None
+
+
+def _renamed(counts: Mapping[str, int], names: Mapping[str, str]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for name, count in counts.items():
+        found[names.get(name, name)] += count
+    return found
 
 
 def _words(profiles: Mapping[str, int]) -> str:

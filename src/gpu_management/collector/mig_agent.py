@@ -50,6 +50,10 @@ class Slicer(Protocol):
         """Return the node's GPUs with their slices."""
         ...
 
+    def profiles(self, board: Board) -> frozenset[str]:
+        """Return the profiles of a GPU, as its driver calls them."""
+        ...
+
     def destroy(self, board: Board, gone: Slice) -> None:
         """Destroy a slice, with what computes in it.
 
@@ -69,10 +73,13 @@ class Slicer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a node is to do: for each GPU, by UUID or number, the slices it shall have."""
+    """What a node is to do: for each GPU, by UUID or number, the slices it shall have.
+
+    A slice is told by every name that its profile may have, and its start.
+    """
 
     order_id: str
-    boards: Sequence[tuple[str | None, int, frozenset[Place]]]
+    boards: Sequence[tuple[str | None, int, Sequence[tuple[tuple[str, ...], int]]]]
 
 
 @dataclass(slots=True)
@@ -140,7 +147,9 @@ def carry_out(slicer: Slicer, order: Order) -> Word:
     try:
         boards = slicer.look()
         for uuid, index, wanted in order.boards:
-            _cut(slicer, _find(boards, uuid, index), wanted)
+            board = _find(boards, uuid, index)
+            known = slicer.profiles(board)
+            _cut(slicer, board, frozenset((_known(n, known), start) for n, start in wanted))
     except CutRefused as refused:
         return Word(order.order_id, _FAILED, str(refused)[:1000])
     return Word(order.order_id, _DONE)
@@ -154,6 +163,11 @@ def _cut(slicer: Slicer, board: Board, wanted: frozenset[Place]) -> None:
         slicer.destroy(board, has[place])
     for place in sorted(wanted - has.keys(), key=lambda place: place[1]):
         slicer.create(board, place)
+
+
+def _known(names: Sequence[str], known: frozenset[str]) -> str:
+    """Return the name that the driver uses, else the first."""
+    return next((name for name in names if name in known), names[0])
 
 
 def _find(boards: Sequence[Board], uuid: str | None, index: int) -> Board:
@@ -172,7 +186,7 @@ def read_order(told: Mapping[str, Any]) -> Order | None:
         (
             board["uuid"],
             int(board["index"]),
-            frozenset((one["profile"], int(one["start"])) for one in board["slices"]),
+            [((one["profile"], *one["alsoCalled"]), int(one["start"])) for one in board["slices"]],
         )
         for board in told["devices"]
     ]

@@ -51,6 +51,10 @@ class NvmlSlicer:
                 continue
         return found
 
+    def profiles(self, board: Board) -> frozenset[str]:
+        """Return the profiles of a GPU, as its driver calls them."""
+        return frozenset(self._profiles(self._api.nvmlDeviceGetHandleByUUID(board.uuid)))
+
     def destroy(self, board: Board, gone: Slice) -> None:
         """Destroy what computes in a slice, and the slice."""
         gpu = self._api.nvmlDeviceGetHandleByUUID(board.uuid)

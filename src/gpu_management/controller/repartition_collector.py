@@ -92,7 +92,7 @@ class CollectorHands:
         boards = [] if report is None else orders.boards_of(report)
         for device_id, places in task.after.items():
             device = devices.find_device(session, device_id)
-            board = orders.find_board(boards, device)
+            board = orders.find_board(boards, device, mig.geometry_of(session, device))
             wrong = f"{device_id} is not reported" if board is None else board.wrong(places)
             if board is None or wrong is not None:
                 raise Conflict(f"{task.node_name}: {wrong}")
@@ -133,7 +133,8 @@ def _wrong(session: Session, task: Cut, report: MigNodeReport) -> str | None:
         return "it has not looked again"
     boards = orders.boards_of(report)
     for device_id, places in sorted(task.after.items()):
-        board = orders.find_board(boards, devices.find_device(session, device_id))
+        device = devices.find_device(session, device_id)
+        board = orders.find_board(boards, device, mig.geometry_of(session, device))
         wrong = f"{device_id} is not reported" if board is None else board.wrong(places)
         if wrong is not None:
             return wrong

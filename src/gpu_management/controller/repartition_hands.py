@@ -4,6 +4,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Final
 
 from sqlalchemy import select
@@ -43,7 +44,7 @@ from gpu_management.mig.execution import (
     Patience,
     Seen,
 )
-from gpu_management.mig.geometry import Placement
+from gpu_management.mig.geometry import Placement, load_geometries
 from gpu_management.mig.models import MigInstance
 from gpu_management.mig.plan_tasks import Cut, Move
 
@@ -91,7 +92,7 @@ class ClusterHands:
         node = self._cluster.get(Kind.NODE, task.node_name)
         found = self._found(node)
         is_told = found is not None and found.source in {Source.SLICES, Source.LABELS}
-        wrong = manager.wrong_slices(node, found, self._wanted(task)) if is_told else None
+        wrong = self._wrong(node, found, task) if is_told else None
         seen = Seen(None, "success", wrong, f"the collector of {task.node_name}")
         return rules.judge_cut(seen, None, work.progress, now=now, patience=self._patience)
 
@@ -112,7 +113,7 @@ class ClusterHands:
             return Outcome(News.WAIT, "the MIG manager was asked", ASKED)
         wrong = None
         if state == "success":
-            wrong = manager.wrong_slices(node, self._found(node), self._wanted(task))
+            wrong = self._wrong(node, self._found(node), task)
         seen = Seen(told, state, wrong)
         return rules.judge_cut(seen, name, progress, now=now, patience=self._patience)
 
@@ -183,6 +184,9 @@ class ClusterHands:
             for board in self._boards(task)
             if board.profiles is not None
         }
+
+    def _wrong(self, node: Json, found: FoundNode | None, task: Cut) -> str | None:
+        return manager.wrong_slices(node, found, self._wanted(task), names=_our_names())
 
     def _found(self, node: Json) -> FoundNode | None:
         found = read_inventory([node], self._mirror.objects(Kind.SLICE))
@@ -271,6 +275,14 @@ class ClusterHands:
         self, work: Work, users: list[str] | tuple[str, ...], delayed: str | None, *, now: datetime
     ) -> Outcome:
         return rules.judge_drain(users, delayed, work.progress, now=now, patience=self._patience)
+
+
+@cache
+def _our_names() -> dict[str, str]:
+    """Return our names of profiles that drivers call otherwise, in both spellings."""
+    boards = load_geometries().values()
+    told = {other: real for board in boards for other, real in board.profile_aliases.items()}
+    return told | {name.replace("+", "."): real for name, real in told.items()}
 
 
 def _profiles(

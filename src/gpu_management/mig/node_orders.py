@@ -6,7 +6,7 @@ is believed only when a later look shows the layout that was ordered.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gpu_management.devices.models import Device
+from gpu_management.devices.models import Device, Model
 from gpu_management.mig import execution as rules
 from gpu_management.mig import plan_store as store
 from gpu_management.mig.execution import BEGUN, Method, OrderOutcome, PlanState
+from gpu_management.mig.geometry import Geometry, load_geometries
 from gpu_management.mig.plan_models import MigNodeReport, MigPlan
 from gpu_management.mig.plan_tasks import Cut
 
@@ -63,12 +64,21 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceOrder:
+    """A slice that a GPU shall have; drivers call some profiles otherwise."""
+
+    profile: str
+    start: int
+    also_called: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class BoardOrder:
     """The slices that a GPU shall have, known by its UUID or, where that is not known, number."""
 
     uuid: str | None
     index: int
-    slices: Sequence[tuple[str, int]]
+    slices: Sequence[SliceOrder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +131,20 @@ def order_for(session: Session, cluster: str, node_name: str) -> Order | None:
 
 
 def _boards(session: Session, task: Cut) -> list[BoardOrder]:
-    query = select(Device.device_id, Device.uuid, Device.device_index).where(
-        Device.live_id.in_(sorted(task.after))
+    query = (
+        select(Device.device_id, Device.uuid, Device.device_index, Model.mig_geometry)
+        .join(Model, Model.model_id == Device.model_id)
+        .where(Device.live_id.in_(sorted(task.after)))
     )
-    return [
-        BoardOrder(row.uuid, row.device_index, task.after[row.device_id])
-        for row in session.execute(query.order_by(Device.device_index))
-    ]
+    found = []
+    for row in session.execute(query.order_by(Device.device_index)):
+        aliases = load_geometries()[row.mig_geometry].profile_aliases
+        slices = [
+            SliceOrder(name, start, [other for other, real in aliases.items() if real == name])
+            for name, start in task.after[row.device_id]
+        ]
+        found.append(BoardOrder(row.uuid, row.device_index, slices))
+    return found
 
 
 def report_of(session: Session, cluster: str, node_name: str) -> MigNodeReport | None:
@@ -146,12 +163,18 @@ def read_board(told: Mapping[str, Any]) -> SeenBoard:
     return SeenBoard(told["uuid"], told["index"], told["mig_enabled"], slices)
 
 
-def find_board(boards: Sequence[SeenBoard], device: Device) -> SeenBoard | None:
-    """Return what was seen of a device: by its UUID, else by its number."""
+def find_board(boards: Sequence[SeenBoard], device: Device, geometry: Geometry) -> SeenBoard | None:
+    """Return what was seen of a device, by its UUID, else its number; profiles by our names."""
     for board in boards:
-        if device.uuid is not None and board.uuid == device.uuid:
-            return board
-    return next((b for b in boards if device.uuid is None and b.index == device.device_index), None)
+        by_number = device.uuid is None and board.index == device.device_index
+        if by_number or (device.uuid is not None and board.uuid == device.uuid):
+            return replace(board, slices=[_renamed(one, geometry) for one in board.slices])
+    return None
+
+
+def _renamed(one: SeenSlice, geometry: Geometry) -> SeenSlice:
+    kind = geometry.find(one.profile)
+    return one if kind is None else replace(one, profile=kind.name)
 
 
 def _words(slices: Mapping[tuple[str, int], int]) -> str:

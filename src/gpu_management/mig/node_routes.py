@@ -63,17 +63,7 @@ def report(
     order = orders.take_report(session, cluster, node_name, body.report(), now=now)
     if order is None:
         return {"order_id": None, "devices": []}
-    return {
-        "order_id": order.order_id,
-        "devices": [
-            {
-                "uuid": board.uuid,
-                "index": board.index,
-                "slices": [{"profile": p, "start": start} for p, start in board.slices],
-            }
-            for board in order.boards
-        ],
-    }
+    return {"order_id": order.order_id, "devices": order.boards}
 
 
 def check_speaks_for(principal: Principal, node_name: str) -> None:

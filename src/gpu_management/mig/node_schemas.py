@@ -58,6 +58,7 @@ class OrderedSlice(WireModel):
 
     profile: str
     start: int
+    also_called: list[str] = Field(description="What some drivers call the profile.")
 
 
 class OrderedBoard(WireModel):
