@@ -19,7 +19,11 @@ from tests.support.principals import ADMIN
 
 @pytest.fixture
 def held(house: House) -> House:
-    """A GPU that was held in the last hour before midnight, and nothing measured yet."""
+    return lately(house)
+
+
+def lately(house: House) -> House:
+    """Return a GPU held in the last hour before midnight, and nothing measured yet."""
     house.clock.now = house.now.replace(hour=23, minute=0, second=0, microsecond=0)
     house.node()
     with house.database.write() as session:

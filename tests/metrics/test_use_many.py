@@ -21,7 +21,11 @@ RANDOM = random.Random(7)  # noqa: S311 - figures of a test
 
 @pytest.fixture
 def fleet(house: House) -> House:
-    """More whole GPUs than are split one by one, held for five hours and a bit."""
+    return filled(house)
+
+
+def filled(house: House) -> House:
+    """Return more whole GPUs than are split one by one, held for five hours and a bit."""
     house.clock.now = house.now.replace(minute=20, second=30, microsecond=0)
     for node in range(GPUS // 8):
         house.node(f"n{node}", gpus=8)
