@@ -1,15 +1,15 @@
 import { createTheme, localStorageColorSchemeManager } from "@mantine/core";
 
-const HANGUL = '"Noto Sans KR Variable", "Noto Sans KR"';
+/* One face for Latin and Hangul, from our own files; until it is there, that of the system. */
+const FACE = `"Noto Sans KR Variable", system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;
 
 /** Our look: one calm blue, dense text, Hangul from our own files. */
 export const theme = createTheme({
   primaryColor: "blue",
-  primaryShade: { light: 8, dark: 4 },
+  primaryShade: 8,
   autoContrast: true,
-  luminanceThreshold: 0.36,
-  fontFamily: `system-ui, -apple-system, "Segoe UI", Roboto, ${HANGUL}, sans-serif`,
-  headings: { fontFamily: `system-ui, -apple-system, "Segoe UI", Roboto, ${HANGUL}, sans-serif` },
+  fontFamily: FACE,
+  headings: { fontFamily: FACE },
   defaultRadius: "md",
   respectReducedMotion: true,
   cursorType: "pointer",

@@ -6,7 +6,7 @@ import {
   useTable,
 } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useMemo, useRef } from "react";
+import { memo, type ReactNode, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { Empty } from "./states";
 import { TableTools } from "./TableTools";
@@ -129,7 +129,7 @@ function Grid<Row>({
   const rows = window ? window.map((item) => all[item.index]) : all;
   const before = window?.[0]?.start ?? 0;
   const after = window ? virtual.getTotalSize() - (window.at(-1)?.end ?? 0) : 0;
-  const byId = new Map(columns.map((column) => [column.id, column]));
+  const byId = useMemo(() => new Map(columns.map((column) => [column.id, column])), [columns]);
   return (
     <ScrollArea.Autosize
       viewportRef={scroller}
@@ -153,15 +153,7 @@ function Grid<Row>({
         <tbody>
           {before > 0 && <tr style={{ height: before }} />}
           {rows.map((row) =>
-            row ? (
-              <tr key={row.id} aria-rowindex={row.index + 2}>
-                {row.getVisibleCells().map((cell) => (
-                  <td key={cell.id} data-align={byId.get(cell.column.id)?.align}>
-                    {flexRender(cell.column.columnDef.cell as never, cell.getContext() as never)}
-                  </td>
-                ))}
-              </tr>
-            ) : null,
+            row ? <TableRow key={row.id} row={row} byId={byId} shown={columnVisibility} /> : null,
           )}
           {after > 0 && <tr style={{ height: after }} />}
         </tbody>
@@ -173,18 +165,38 @@ function Grid<Row>({
 /** What we use of a table; its own type is built from features we do not vary. */
 interface AnyTable {
   getHeaderGroups(): { headers: { id: string; column: { id: string } }[] }[];
-  getRowModel(): {
-    rows: {
-      id: string;
-      index: number;
-      getVisibleCells(): {
-        id: string;
-        column: { id: string; columnDef: { cell?: unknown } };
-        getContext(): unknown;
-      }[];
-    }[];
-  };
+  getRowModel(): { rows: AnyTableRow[] };
 }
+
+interface AnyTableRow {
+  id: string;
+  index: number;
+  getVisibleCells(): {
+    id: string;
+    column: { id: string; columnDef: { cell?: unknown } };
+    getContext(): unknown;
+  }[];
+}
+
+interface TableRowProps {
+  row: AnyTableRow;
+  byId: Map<string, Pick<Column<never>, "align">>;
+  /** Which columns are shown: another choice draws the row anew. */
+  shown: Record<string, boolean>;
+}
+
+/** A row is drawn once: while people scroll, only those that come into sight are. */
+const TableRow = memo(function TableRow({ row, byId }: TableRowProps) {
+  return (
+    <tr aria-rowindex={row.index + 2}>
+      {row.getVisibleCells().map((cell) => (
+        <td key={cell.id} data-align={byId.get(cell.column.id)?.align}>
+          {flexRender(cell.column.columnDef.cell as never, cell.getContext() as never)}
+        </td>
+      ))}
+    </tr>
+  );
+});
 
 interface HeaderCellProps<Row> {
   column: Column<Row>;
