@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from lightkube import ApiError
 
 from gpu_management.allocations.enforcement import EnforcementMode
@@ -21,14 +22,32 @@ pytestmark = pytest.mark.cluster
 HERE = "/api/v1/resources"
 
 
+class Desk:
+    """The controller's work on a real cluster, turned by hand, and a caller of the API."""
+
+    def __init__(self, house: House, cluster: LiveCluster, caller: TestClient) -> None:
+        terms = Terms(CLUSTER, EnforcementMode.OBSERVE)
+        self.house = house
+        self.caller = caller
+        self.desk = ClusterDesk(
+            house.database, cluster, terms, clock=house.clock, office=house.office
+        )
+
+    def rows(self, path: str) -> Any:
+        """Let the controller look, and return what the API then says."""
+        self.desk.sync(self.house.now)
+        self.desk.measure(self.house.now)
+        return self.caller.get(f"{HERE}{path}").json()
+
+
 @pytest.fixture
-def desk(plane: ControlPlane, admin: Admin, house: House) -> Iterator[ClusterDesk]:
+def desk(plane: ControlPlane, admin: Admin, house: House) -> Iterator[Desk]:
     admin.add_node("n1", [gpu(n, f"GPU-{n}") for n in range(2)], capacity={"nvidia.com/gpu": "2"})
     cluster = LiveCluster(plane.kubeconfig())
-    terms = Terms(CLUSTER, EnforcementMode.OBSERVE)
-    made = ClusterDesk(house.database, cluster, terms, clock=house.clock, office=house.office)
-    yield made
-    made.stop()
+    with house.client() as caller:
+        made = Desk(house, cluster, caller)
+        yield made
+        made.desk.stop()
     cluster.close()
 
 
@@ -87,30 +106,21 @@ def plain(name: str, **changes: Any) -> dict[str, Any]:
     return thing
 
 
-def rows(desk: ClusterDesk, house: House, path: str) -> Any:
-    desk.sync(house.now)
-    desk.measure(house.now)
-    with house.client() as caller:
-        return caller.get(f"{HERE}{path}").json()
-
-
-def test_requests_are_known_without_a_metrics_server(desk: ClusterDesk, house: House, admin: Admin):
+def test_requests_are_known_without_a_metrics_server(desk: Desk, admin: Admin):
     admin.create(plain("web"))
     admin.create(plain("train", limits={"nvidia.com/gpu": "1"}))
-    until(lambda: [p["phase"] for p in rows(desk, house, "/pods")] == ["Running"] * 2)
-    [node] = rows(desk, house, "/nodes")
+    until(lambda: [p["phase"] for p in desk.rows("/pods")] == ["Running"] * 2)
+    [node] = desk.rows("/nodes")
     assert (node["cpuRequestedMilli"], node["memoryRequestedMib"]) == (3000, 6144)
     assert (node["gpuCapacity"], node["gpuRequested"], node["podCount"]) == (2, 1, 2)
     assert node["cpuUsedMilli"] is None
-    found = rows(desk, house, "/summary")
+    found = desk.rows("/summary")
     assert "metrics.k8s.io" in found["note"]
     admin.delete_pod("web", "ml")
-    until(lambda: [p["podName"] for p in rows(desk, house, "/pods")] == ["train"])
+    until(lambda: [p["podName"] for p in desk.rows("/pods")] == ["train"])
 
 
-def test_use_comes_from_the_metrics_server(
-    desk: ClusterDesk, house: House, admin: Admin, metrics_server: LiveCluster
-):
+def test_use_comes_from_the_metrics_server(desk: Desk, admin: Admin, metrics_server: LiveCluster):
     admin.create(plain("web"))
     head = {"apiVersion": "metrics.k8s.io/v1beta1"}
     usage = {"cpu": "250m", "memory": "1Gi"}
@@ -127,6 +137,6 @@ def test_use_comes_from_the_metrics_server(
             "containers": [{"name": "main", "usage": usage}],
         },
     )
-    until(lambda: [p["cpuUsedMilli"] for p in rows(desk, house, "/pods")] == [250])
-    [node] = rows(desk, house, "/nodes")
+    until(lambda: [p["cpuUsedMilli"] for p in desk.rows("/pods")] == [250])
+    [node] = desk.rows("/nodes")
     assert (node["cpuUsedMilli"], node["memoryUsedMib"], node["heat"]) == (250, 1024, "COLD")
