@@ -134,3 +134,24 @@ def test_with_dynamic_mig_nothing_is_cut_ahead_and_claims_say_where(house: House
         assert "GPU-n3" in selector["cel"]["expression"]
         assert "1g.10gb" in selector["cel"]["expression"]
     yard.close()
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        DeviceState.FAILED,
+        DeviceState.OFFLINE,
+        DeviceState.MAINTENANCE,
+        DeviceState.RECONFIGURING,
+    ],
+)
+def test_devices_in_other_states_are_never_part_of_a_plan(site: Site, state: DeviceState) -> None:
+    body = {"demand": {"7g.80gb": 1}, "movableNamespaces": ["ml"]}
+    touched = {
+        device["deviceId"]
+        for device in site.client.post("/api/v1/gpu/mig/plan", json=body).json()["devices"]
+    }
+    assert touched == {"n1-GPU-00", "n2-GPU-00"}
+    site.house.set_state("n2-GPU-00", state)
+    found = site.client.post("/api/v1/gpu/mig/plan", json=body).json()
+    assert (found["devices"], found["unserved"]) == ([], {"7g.80gb": 1})
