@@ -123,6 +123,19 @@ def test_in_the_ledger_work_stops_and_starts_on_its_new_slice(site: RestartSite)
     sound(site)
 
 
+@pytest.mark.integration
+def test_on_postgresql_it_is_the_same(postgres_house: House) -> None:
+    postgres_house.node("n1", model=A100, layout=[("3g.40gb", 0)], cpu_milli=64_000)
+    postgres_house.request(pod_name="half", movable=True, **HALF)
+    site = RestartSite(postgres_house, Method.LEDGER)
+    plan = site.approved()
+    site.run()
+    assert site.state(plan) == "DONE", site.read(plan)
+    assert site.layout() == {"n1-GPU-00": [("4g.40gb", 0, False), ("3g.40gb", 4, True)]}
+    sound(site)
+    site.close()
+
+
 def test_whoever_has_to_stop_is_told_in_time(site: RestartSite) -> None:
     plan = site.plan(notice_seconds=600)
     site.act(plan, "approve")
