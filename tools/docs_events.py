@@ -171,10 +171,10 @@ def _in_file(file: Path) -> Iterator[str]:
 def _tells(called: ast.expr) -> bool:
     """Tell whether a call writes an event: `say`, `_tell` and the like, or `events.record`."""
     if isinstance(called, ast.Name):
-        return called.id in {"say", "_say", "_tell", "_changed"}
+        return called.id in {"say", "_say", "tell", "_tell", "_changed"}
     if not isinstance(called, ast.Attribute):
         return False
-    return called.attr == "say" or ast.unparse(called) == "events.record"
+    return called.attr in {"say", "tell"} or ast.unparse(called) == "events.record"
 
 
 def _assigns_kind(node: ast.Assign | ast.AnnAssign) -> bool:
