@@ -92,6 +92,7 @@ export function columnsOf(t: TFunction<"allocations">, format: Format): Column<A
       id: "ends",
       header: t("column.ends"),
       cell: (row) => format.time(row.releasedAt ?? row.expiresAt),
+      hidden: true,
     },
     {
       id: "priority",
