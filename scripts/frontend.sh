@@ -16,7 +16,7 @@ node_major() {
 find_node() {
   local here
   here=$(command -v node || true)
-  if [[ -n $here && $(node_major "$here") -ge 22 ]]; then
+  if [[ -n $here && $(node_major "$here") -ge 22 ]] && npm --version >/dev/null 2>&1; then
     NPM=(npm)
     return
   fi
