@@ -1,0 +1,154 @@
+import { Alert, SimpleGrid, Stack } from "@mantine/core";
+import { type ReactNode, useMemo } from "react";
+import { useTranslation } from "react-i18next";
+import { DataTable } from "../../ui/DataTable";
+import { Figure } from "../../ui/Figure";
+import { Icon } from "../../ui/Icon";
+import { Empty, Panel } from "../../ui/states";
+import { useFormat } from "../../ui/useFormat";
+import type { Plan, PlanRunDetail, Screen } from "./api";
+import { Beside } from "./Beside";
+import { Curve } from "./Curve";
+import { stepColumns } from "./columns";
+
+interface PlanShownProps {
+  /** What a preview and a kept plan have in common. */
+  plan: Pick<
+    PlanRunDetail,
+    "demand" | "unserved" | "makespanSeconds" | "optimal" | "steps" | "devices"
+  >;
+  screen: Screen;
+  /** What only a preview tells: cost, bound, what fits, the curve. */
+  preview?: Plan;
+  onLimit?: (limit: number) => void;
+  children?: ReactNode;
+}
+
+/** What a plan does: whether it serves, who is hit, each GPU before and after, every step. */
+export function PlanShown({ plan, screen, preview, onLimit, children }: PlanShownProps) {
+  const { t } = useTranslation("mig");
+  const format = useFormat();
+  const columns = useMemo(() => stepColumns(t, format), [t, format]);
+  const hits = plan.steps.filter((step) => step.allocationId);
+  return (
+    <Stack gap="md">
+      <Outcome plan={plan} preview={preview} hits={hits.length} />
+      {children}
+      {hits.length > 0 && (
+        <Panel title={t("hit.title")} note={t("hit.note")}>
+          <DataTable
+            name="hit"
+            label={t("hit.title")}
+            rows={hits}
+            columns={columns.filter((one) => one.id !== "number")}
+            rowKey={(row) => String(row.number)}
+            maxHeight={340}
+          />
+        </Panel>
+      )}
+      {preview && preview.curve.length > 1 && <Curve curve={preview.curve} limit={onLimit} />}
+      {plan.devices.length > 0 && <Beside devices={plan.devices} screen={screen} />}
+      <Panel title={t("steps.title")} note={t("steps.note")}>
+        <DataTable
+          name="steps"
+          label={t("steps.title")}
+          rows={plan.steps}
+          columns={columns}
+          rowKey={(row) => String(row.number)}
+          sort="number"
+          maxHeight={420}
+          empty={<Empty title={t("steps.empty")} hint={t("steps.emptyHint")} icon="check" />}
+        />
+      </Panel>
+    </Stack>
+  );
+}
+
+type OutcomeProps = Pick<PlanShownProps, "plan" | "preview"> & { hits: number };
+
+function Outcome({ plan, preview, hits }: OutcomeProps) {
+  const { t } = useTranslation("mig");
+  const format = useFormat();
+  const unserved = told(plan.unserved);
+  const restarts = plan.steps.filter((step) => step.downtimeSeconds > 0).length;
+  const [before, after] = [preview?.fragmentationBefore, preview?.fragmentationAfter];
+  return (
+    <>
+      <Alert
+        color={unserved ? "yellow" : "teal"}
+        variant="light"
+        icon={<Icon name={unserved ? "warning" : "check"} />}
+        title={unserved ? t("outcome.unserved", { what: unserved }) : t("outcome.served")}
+      >
+        {t("outcome.for", { what: told(plan.demand) || t("outcome.nothing") })}{" "}
+        {plan.optimal ? t("outcome.best") : t("outcome.notProved")}
+      </Alert>
+      <SimpleGrid cols={{ base: 2, sm: 3, xl: 6 }} spacing="sm">
+        <Figure label={t("outcome.hits")} value={format.number(hits)} />
+        <Figure
+          label={t("outcome.restarts")}
+          value={format.number(restarts)}
+          tone={restarts > 0 ? "warn" : "plain"}
+          icon={<Icon name="warning" size={18} />}
+        />
+        <Figure label={t("outcome.gpus")} value={format.number(plan.devices.length)} />
+        <Figure label={t("outcome.time")} value={format.duration(plan.makespanSeconds)} />
+        {preview && (
+          <Figure
+            label={t("outcome.cost")}
+            value={format.number(preview.figures.moveCost, 1)}
+            note={t("outcome.bound", { bound: format.number(preview.bound.moveCost, 1) })}
+          />
+        )}
+        {preview && (
+          <Figure
+            label={t("figure.fragmentation")}
+            value={`${format.ratio(before)} → ${format.ratio(after)}`}
+          />
+        )}
+      </SimpleGrid>
+      {preview && <Fits preview={preview} />}
+    </>
+  );
+}
+
+function Fits({ preview }: { preview: Plan }) {
+  const { t } = useTranslation("mig");
+  const format = useFormat();
+  const rows = Object.entries(preview.fitsBefore);
+  if (rows.length === 0) return null;
+  return (
+    <Panel title={t("fits.title")} note={t("fits.note")}>
+      <DataTable
+        name="fits"
+        label={t("fits.title")}
+        rows={rows}
+        rowKey={([name]) => name}
+        columns={[
+          { id: "profile", header: t("col.profile"), value: ([name]) => name },
+          {
+            id: "before",
+            header: t("fits.before"),
+            align: "end",
+            value: ([, count]) => count,
+            cell: ([, count]) => format.number(count),
+          },
+          {
+            id: "after",
+            header: t("fits.after"),
+            align: "end",
+            value: ([name]) => preview.fitsAfter[name],
+            cell: ([name]) => format.number(preview.fitsAfter[name]),
+          },
+        ]}
+      />
+    </Panel>
+  );
+}
+
+function told(counts: Record<string, number>): string {
+  return Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${count} × ${name}`)
+    .join(", ");
+}
