@@ -140,6 +140,16 @@ def test_an_error_of_hardware_is_told_at_once_and_one_of_an_application_is_not(
     assert watched.open() == {"GPUHardwareError"}
 
 
+def test_an_error_that_came_while_nobody_looked_is_told_of(watched: Watched) -> None:
+    watched.look(30, last_xid=0)
+    watched.house.clock.forward(seconds=15)
+    watched.measure(last_xid=79)
+    watched.house.clock.forward(seconds=120)
+    watched.watch = watched.process()
+    watched.look(15, last_xid=79)
+    assert "GPUHardwareError" in watched.open()
+
+
 def test_a_gpu_that_falls_silent_is_gone_and_a_node_that_does_is_not_measured(
     watched: Watched,
 ) -> None:

@@ -69,6 +69,8 @@ class Watch:
                 if name == "GPUExporterDown" and standing.state is State.FIRING
             ]
             seen = self.reader.recall(session, silent_nodes=silent, now=now)
+            self._past = Past(KEEP_SECONDS)
+            self.reader.replay(session, self._past, now=now)
             self._past.recall(TEMPERATURE, seen)
         return self._memory
 

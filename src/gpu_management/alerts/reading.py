@@ -1,7 +1,7 @@
 """Read what the rules look at: measurements, counts of the database, counters of this process."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.alerts import measures as of
 from gpu_management.alerts.fleet import Fleet, fleet_of
-from gpu_management.alerts.past import Column, Key, column, key_of
+from gpu_management.alerts.past import Column, Key, Past, column, key_of
 from gpu_management.alerts.rules import METRICS_AWAY
 from gpu_management.allocations.models import Allocation, Phase
 from gpu_management.cluster.models import ClusterLink
@@ -22,14 +22,17 @@ from gpu_management.costs.grouping import Dimension, Question, added_up
 from gpu_management.costs.service import Desk, last_days, today_and_month, total_ever
 from gpu_management.costs.shaping import money
 from gpu_management.devices.models import Device
+from gpu_management.metrics.combine import WHOLE
 from gpu_management.metrics.latest import Latest
-from gpu_management.metrics.questions import HOUR, How, Metric, Now, question
+from gpu_management.metrics.questions import HOUR, MINUTE, How, Metric, Now, question
 from gpu_management.metrics.store import MetricsUnavailable
 from gpu_management.mig.models import MigInstance
 
 _FLEET: Final = key_of()
 _COST_SECONDS: Final = 60
 """How often amounts are asked for: they grow slowly, and asking costs more than counting."""
+_REPLAY_SECONDS: Final = 15 * MINUTE
+"""How far back figures are read again: the longest window over them."""
 _FAILURE_REASONS: Final = ("enforcement", "wait-expired")
 _RECALL_SECONDS: Final = 24 * HOUR
 """How far back a process that starts looks for GPUs that were measured."""
@@ -115,6 +118,19 @@ class Reader:
         }
         return {places[device]: moment for device, moment in at.items() if device in places}
 
+    def replay(self, session: Session, past: Past, *, now: datetime) -> None:
+        """Fill the windows of `past` from what is stored; for a process that starts.
+
+        An error that came between the last look of one process and the first of the next is seen.
+        """
+        until = int(now.timestamp())
+        try:
+            stored = self.latest.store.recent(session, since=until - _REPLAY_SECONDS, until=until)
+            for at, figures in _looks(stored, self.latest.interval_seconds):
+                past.add(at, self._measured(figures))
+        except MetricsUnavailable:
+            return
+
     def read(self, session: Session, *, now: datetime) -> Told:
         """Return what every family tells now."""
         self._fleet = fleet_of(session, self._fleet)
@@ -166,6 +182,24 @@ class Reader:
             self._amounts = _amounts(session, self.desk, now)
             self._amounts_at = now
         return self._amounts
+
+
+def _looks(stored: Iterable[Now], seconds: int) -> Iterator[tuple[float, Mapping[int, Now]]]:
+    """Yield what GPUs told, together for so many seconds, as long as no error's code changes."""
+    figures: dict[int, Now] = {}
+    began = 0
+    for one in stored:
+        known = figures.get(one.device)
+        is_news = known is not None and known.last_xid != one.last_xid and one.last_xid is not None
+        if figures and (one.at // seconds != began // seconds or is_news):
+            yield began, figures
+            figures = {}
+        if not figures:
+            began = one.at
+        if one.instance == WHOLE or one.device not in figures:
+            figures[one.device] = one
+    if figures:
+        yield began, figures
 
 
 def _floats(values: Iterable[float | None]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
