@@ -60,6 +60,18 @@ def test_the_past_is_not_told(house: House, receiver: Receiver) -> None:
     assert receiver.got == []
 
 
+def test_after_days_without_sending_only_the_last_day_is_told(
+    house: House, receiver: Receiver
+) -> None:
+    carrier = courier(house)
+    channel(house, url=receiver.url)
+    alert(house, 1)
+    house.clock.forward(hours=24)
+    alert(house, 2)
+    run(house, carrier)
+    assert [got.json["data"]["alertId"] for got in receiver.got] == ["a-2"]
+
+
 def test_an_event_that_was_rolled_back_is_not_told(house: House, receiver: Receiver) -> None:
     carrier = courier(house)
     channel(house, url=receiver.url)

@@ -7,7 +7,7 @@ leaves either both or neither.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,8 @@ from gpu_management.notifications.routing import QuietHours, Route, due_at
 from gpu_management.notifications.telling import FIRING, RESOLVED, Happened, is_hushed, message_of
 
 READ_AT_ONCE = 500
+OLDEST = timedelta(days=1)
+"""What happened longer ago is not told any more: nothing was sent since then."""
 _OWN = "notification."
 _ONE = 1
 _BEHIND = (
@@ -69,8 +71,9 @@ def take(session: Session, *, now: datetime) -> int:
     ready = [row for row in ready if row.id > bookmark.event_id]
     if not ready:
         return 0
-    told = _told_alerts(session, ready)
-    made = list(_deliveries(ready, _listeners(session), told, now=now))
+    fresh = [row for row in ready if now - row.created_at < OLDEST]
+    told = _told_alerts(session, fresh)
+    made = list(_deliveries(fresh, _listeners(session), told, now=now))
     if made:
         session.execute(_INSERT, made)
     session.execute(update(Bookmark).where(Bookmark.id == _ONE).values(event_id=ready[-1].id))
