@@ -1,12 +1,16 @@
 from datetime import timedelta
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
 from gpu_management.metrics.embedded import Embedded
 from gpu_management.metrics.fleet import Only
 from gpu_management.metrics.models import MinuteUse
-from gpu_management.metrics.questions import Point
+from gpu_management.metrics.questions import Point, Question
 from gpu_management.optimization.idle import IdleRule
-from gpu_management.optimization.lookout import evidence, idle_now
+from gpu_management.optimization.lookout import busy_for_certain_pct, evidence, idle_now
 from tests.support.house import House
 
 UNTIL = 36_000
@@ -45,6 +49,25 @@ def test_what_comes_after_the_moment_is_not_looked_at() -> None:
     assert judged([*points(*[0.0] * 72), later]) == judged(points(*[0.0] * 72))
 
 
+@given(st.lists(st.floats(0, 100), min_size=12, max_size=72), st.floats(0, 5))
+def test_what_is_idle_was_quiet_in_the_last_hour(past: list[float], quiet: float) -> None:
+    told = points(*past[:-12], *(min(pct, quiet) for pct in past[-12:]))
+    why = judged(told)
+    if why is not None:
+        assert why.last_hour_pct < busy_for_certain_pct(IdleRule())
+
+
+class Asked(Embedded):
+    """The store, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+
+    def points(self, session: Session, question: Question) -> list[Point]:
+        self.questions.append(question)
+        return super().points(session, question)
+
+
 def minutes(house: House, device: int, pct: float) -> None:
     now = int(house.now.timestamp())
     with house.database.write() as session:
@@ -81,6 +104,20 @@ def test_held_and_idle_gpus_are_named_with_their_holder(house: House) -> None:
     assert row["cost_per_hour"] > 0
     assert row["judged_at"] <= house.now - timedelta(minutes=3)
     assert found(house, Only(team_id="nlp")) == []
+
+
+def test_the_past_is_read_of_quiet_gpus_only(house: House) -> None:
+    house.node(gpus=3)
+    for _ in range(3):
+        house.request()
+    house.clock.forward(hours=7)
+    for device, pct in ((1, 0.2), (2, 80.0), (3, 20.0)):
+        minutes(house, device, pct)
+    store = Asked()
+    with house.database.read() as session:
+        (row,) = idle_now(session, store, only=Only(), interval_seconds=15, now=house.now)
+    assert row["device_id"] == "n1-GPU-00"
+    assert [one.devices for one in store.questions] == [None, frozenset({1})]
 
 
 def test_what_was_given_just_now_is_left_alone(house: House) -> None:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import exp
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from gpu_management.allocations.models import Allocation
 from gpu_management.core.database import AnyRow
 from gpu_management.metrics import fleet
 from gpu_management.metrics.fleet import Only, Stretch
-from gpu_management.metrics.questions import Group, How, Metric, Point, question
+from gpu_management.metrics.questions import Group, How, Metric, Point, Question, question
 from gpu_management.metrics.store import Store
 from gpu_management.optimization.idle import HOUR_SECONDS, IdleRule, RecentMean, Sample
 
@@ -78,13 +79,18 @@ def idle_now(
     until = (int(now.timestamp()) - MADE_SECONDS) // BUCKET_SECONDS * BUCKET_SECONDS
     known = fleet.names(session)
     held = fleet.holders(session, Group.ALLOCATION, only, since=until - 1, until=until)
+    rule = rule or IdleRule()
+    quiet = _quiet(session, store, fleet.devices_of(known, only), until=until, rule=rule)
+    quiet &= held.keys()
+    if not quiet:
+        return []
     asked = question(
         Metric.UTILIZATION_PCT,
         How.AVG,
         since=until - LOOK_BACK_SECONDS,
         until=until,
         step=BUCKET_SECONDS,
-        devices=fleet.devices_of(known, only),
+        devices=frozenset(quiet),
     )
     measured = _by_target(store.points(session, asked))
     found = []
@@ -92,12 +98,33 @@ def idle_now(
         for one in stretches:
             mine = _own(measured.get((device, one.instance), ()), one)
             if one.key and one.since <= until - HOUR_SECONDS and mine:
-                why = evidence(
-                    mine, until=until, interval_seconds=interval_seconds, rule=rule or IdleRule()
-                )
+                why = evidence(mine, until=until, interval_seconds=interval_seconds, rule=rule)
                 if why is not None:
                     found.append((known[device], one, why))
     return _shown(session, found, until)
+
+
+def busy_for_certain_pct(rule: IdleRule) -> float:
+    """Return a mean of the last hour from which on nothing can be idle by the rule, in percent.
+
+    The hour's buckets weigh at least exp(-1 h / fade) each, and all that ever were together at most
+    1 / (1 - exp(-bucket / fade)); doubled, because buckets may have different numbers of samples.
+    """
+    fade = rule.time_constant_seconds
+    buckets = HOUR_SECONDS / BUCKET_SECONDS
+    part = buckets * exp(-HOUR_SECONDS / fade) * (1 - exp(-BUCKET_SECONDS / fade))
+    return 2 * rule.threshold_pct / part
+
+
+def _quiet(
+    session: Session, store: Store, devices: frozenset[int] | None, *, until: int, rule: IdleRule
+) -> set[int]:
+    """Return the GPUs with a target that may be idle: only of those the past is read."""
+    since = until - HOUR_SECONDS
+    asked = Question(Metric.UTILIZATION_PCT, How.AVG, since, until, HOUR_SECONDS, devices)
+    most = busy_for_certain_pct(rule)
+    found = store.points(session, asked)
+    return {one.device for one in found if one.samples and one.total / one.samples < most}
 
 
 def _by_target(points: Sequence[Point]) -> Mapping[tuple[int, int], list[Point]]:
