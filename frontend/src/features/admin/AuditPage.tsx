@@ -9,6 +9,7 @@ import { Page } from "../../ui/Page";
 import { Empty, Failed, Loading, Stale } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
+import "./admin.css";
 import { type AuditEntry, auditQuery } from "./api";
 
 /** Who did what to what, when and from where. */
@@ -107,8 +108,8 @@ function useColumns(): Column<AuditEntry>[] {
         header: t("audit.change"),
         value: (row) => changeOf(row),
         cell: (row) => (
-          <code title={changeOf(row)} style={{ whiteSpace: "normal", fontSize: "0.75rem" }}>
-            {changeOf(row).slice(0, 160)}
+          <code title={changeOf(row)} className="audit-change">
+            {changeOf(row)}
           </code>
         ),
       },

@@ -1,0 +1,54 @@
+import { expect, prefer, test, violations } from "./page";
+
+const PAGES = {
+  allocations: "/allocations",
+  request: "/allocations/new?namespace=vision&pod=train-1&memory=80&count=2",
+  cost: "/cost?window=14d",
+  budgets: "/budgets",
+  statements: "/statements",
+  rates: "/rates",
+  savings: "/savings",
+  alerts: "/alerts",
+  rules: "/alerts?tab=rules",
+  resources: "/resources",
+  teams: "/admin/teams",
+  keys: "/admin/keys",
+  audit: "/admin/audit",
+  quality: "/admin/quality",
+};
+const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+const IMAGES = "../docs/images";
+/** What the documentation shows. */
+const KEPT = new Set([
+  "allocations-en-wide-light",
+  "request-ko-wide-light",
+  "cost-en-wide-light",
+  "cost-ko-phone-dark",
+  "alerts-en-wide-dark",
+  "rates-ko-wide-dark",
+]);
+
+for (const language of ["en", "ko"]) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    for (const scheme of ["light", "dark"]) {
+      const look = `${language}-${size}-${scheme}`;
+      test(`work, money and administration read well: ${look}`, async ({ page }) => {
+        test.setTimeout(240_000);
+        await page.setViewportSize(viewport);
+        await prefer(page, language, scheme);
+        for (const [name, path] of Object.entries(PAGES)) {
+          await page.goto(path);
+          await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+          await expect(page.locator("#content .mantine-Skeleton-root")).toHaveCount(0);
+          await page.evaluate(() => document.fonts.ready);
+          expect(await violations(page), name).toEqual([]);
+          const width = await page.evaluate(() => document.documentElement.scrollWidth);
+          expect(width, `${name} sticks out at the side`).toBeLessThanOrEqual(viewport.width);
+          if (process.env.E2E_IMAGES && KEPT.has(`${name}-${look}`)) {
+            await page.screenshot({ path: `${IMAGES}/${name}-${look}.png` });
+          }
+        }
+      });
+    }
+  }
+}
