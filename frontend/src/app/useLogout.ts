@@ -17,7 +17,8 @@ export function useLogout(): () => void {
       return;
     }
     liveStream.stop();
-    client.clear();
-    await client.fetchQuery({ ...sessionQuery, staleTime: 0 });
+    // First who we are now, which takes the pages away; then what they had read.
+    await client.refetchQueries({ queryKey: sessionQuery.queryKey });
+    client.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" });
   };
 }
