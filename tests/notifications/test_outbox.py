@@ -90,7 +90,7 @@ class World:
         raise AssertionError("something waits for ever")
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(STEPS, st.booleans())
 def test_every_message_arrives_in_the_order_of_its_subject_and_twice_only_after_a_death(
     steps: list[tuple[str, int]],

@@ -117,6 +117,20 @@ def test_a_channel_that_could_not_work_is_refused_with_the_field(strict: TestCli
     assert strict.get(CHANNELS).json() == []
 
 
+def test_a_secret_that_cannot_be_read_is_not_sent_back(strict: TestClient) -> None:
+    for wrong in (
+        {"url": "https://hooks.slack.com/" + "topsecret" * 400},
+        {"url": ["topsecret"]},
+        {"headers": {"X-Token": ["topsecret"]}},
+        {"headers": {"X-Token": "topsecret\n"}},
+        {"signingSecret": {"a": "topsecret"}},
+        {"kind": "pagerduty", "routingKey": "topsecret" * 400},
+    ):
+        refused = strict.post(CHANNELS, json=SLACK | {"url": "https://h.test/x"} | wrong)
+        assert refused.status_code == 422, wrong
+        assert "topsecret" not in refused.text, wrong
+
+
 def test_a_name_is_taken_once(strict: TestClient) -> None:
     make(strict)
     again = strict.post(CHANNELS, json=SLACK)

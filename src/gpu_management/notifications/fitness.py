@@ -14,6 +14,7 @@ from gpu_management.notifications.terms import FROM_FILE, Terms
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4000}")
+_LONGEST_SECRET = 2000
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade"})
 _NEEDS_URL = frozenset({ChannelKind.SLACK, ChannelKind.TEAMS, ChannelKind.WEBHOOK})
 
@@ -41,6 +42,7 @@ def check_channel(
     errors = [
         *_events(told),
         *_missing(kind, told, secrets),
+        *_too_long(secrets),
         *_address(secrets, terms),
         *_signing(secrets),
         *_headers(secrets.get("headers", {})),
@@ -67,6 +69,17 @@ def _missing(kind: ChannelKind, told: Told, secrets: Mapping[str, Any]) -> Itera
         yield FieldError("routingKey", "required", "a pagerduty channel needs its routingKey")
     if kind is ChannelKind.MAIL and not told.recipients:
         yield FieldError("recipients", "required", "a mail channel needs recipients")
+
+
+def _too_long(secrets: Mapping[str, Any]) -> Iterator[FieldError]:
+    for name, field in (
+        ("url", "url"),
+        ("routing_key", "routingKey"),
+        ("signing_secret", "signingSecret"),
+    ):
+        if len(str(secrets.get(name) or "")) > _LONGEST_SECRET:
+            message = f"{field} is longer than {_LONGEST_SECRET:,} characters"
+            yield FieldError(field, "length", message)
 
 
 def _address(secrets: Mapping[str, Any], terms: Terms) -> Iterator[FieldError]:

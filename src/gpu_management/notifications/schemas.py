@@ -60,15 +60,13 @@ class ChannelUpdate(WireRequest):
         max_length=20,
         description="Only what carries these labels or details.",
     )
-    url: SecretStr | None = Field(
-        None, max_length=2000, description=f"Address; never shown. {_FILE_NOTE}"
-    )
+    # Their length is weighed in `fitness`: what fails here is sent back with its value.
+    url: SecretStr | None = Field(None, description=f"Address; never shown. {_FILE_NOTE}")
     routing_key: SecretStr | None = Field(
-        None, max_length=200, description=f"PagerDuty's key; never shown. {_FILE_NOTE}"
+        None, description=f"PagerDuty's key; never shown. {_FILE_NOTE}"
     )
     signing_secret: SecretStr | None = Field(
         None,
-        max_length=400,
         description=f"Signs webhooks (standardwebhooks.com), base64; never shown. {_FILE_NOTE}",
     )
     headers: dict[str, SecretStr] | None = Field(
