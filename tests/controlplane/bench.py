@@ -85,6 +85,7 @@ def measure(plane: ControlPlane) -> dict[str, Any]:
         told("pod events")
         came, went = parts.until_known(admin, ledger, seconds=20, per_second=50, nodes=NODES)
         found["podBegins"], found["podEnds"] = spread(came), spread(went)
+        found["podsKnown"] = len(came)
         told("pods with and without our pin")
         found |= pinned(admin, server)
         told(f"an API server that is away for {AWAY_SECONDS} s")

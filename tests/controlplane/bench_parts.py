@@ -97,7 +97,8 @@ def until_known(
 ) -> tuple[list[float], list[float]]:
     """Return how long the ledger took to know each pod that came, and each that went.
 
-    Pods come and go at the same pace, half of the events each.
+    Pods come and go at the same pace, half of the events each. Who went before it was known is in
+    neither.
     """
     came: dict[str, float] = {}
     went: dict[str, float] = {}
@@ -105,22 +106,23 @@ def until_known(
     reader = threading.Thread(target=ledger.follow, args=[came, went, stop])
     reader.start()
     began, ended = _churn(admin, round(seconds * per_second / 2), 1 / per_second, nodes)
-    until(lambda: ended.keys() <= went.keys(), seconds=120)
+    time.sleep(1)
+    until(lambda: came.keys() == went.keys(), seconds=120)
     stop.set()
     reader.join()
     return (
         [came[name] - began[name] for name in began if name in came],
-        [went[name] - ended[name] for name in ended],
+        [went[name] - ended[name] for name in ended if name in went],
     )
 
 
 def _churn(
     admin: Admin, count: int, pause: float, nodes: int
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Create pods with GPUs, and delete each ten pauses of fifty later; return when."""
+    """Create pods with GPUs, and delete each 250 pods later; return when."""
     began: dict[str, float] = {}
     ended: dict[str, float] = {}
-    behind = 125
+    behind = 250
     start = time.perf_counter()
     for step in range(count + behind):
         if step < count:

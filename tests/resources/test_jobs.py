@@ -106,3 +106,14 @@ def test_thousands_of_pods_come_and_go(desk: Desk):
     assert desk.record(*many) == 2502
     assert desk.record(*many[:1]) == 2500
     assert set(desk.pods()) == {"p0"}
+
+
+def test_who_leads_again_after_another_did_goes_on_from_what_that_one_wrote(desk: Desk):
+    desk.record(needs("p"), needs("q"))
+    desk.house.clock.forward(seconds=30)
+    other = Recorder(desk.house.database, CLUSTER)
+    other.record(Seen([room("n1")], [needs("q"), needs("r")]), Measured(), now=desk.house.now)
+    desk.house.clock.forward(minutes=2)
+    desk.record(needs("p"), needs("r"))
+    assert set(desk.pods()) == {"p", "r"}
+    assert desk.node("n2").pod_count == 0

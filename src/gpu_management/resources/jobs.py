@@ -5,7 +5,7 @@ Only what changed is written, in small transactions: most pods stand still betwe
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Executable, Table, bindparam, delete, insert, select, update
@@ -17,6 +17,9 @@ from gpu_management.resources.rows import Row, Sums, node_row, pod_row, sums_by_
 
 ROWS_AT_ONCE = 1000
 """Rows of one transaction: others get their turn between two."""
+
+LONGEST_PAUSE = timedelta(minutes=1)
+"""How long what was written is believed to stand there still."""
 
 _Key = tuple[str, ...]
 
@@ -52,11 +55,24 @@ class Recorder:
         self._database = database
         self._cluster_name = cluster_name
         self._nodes = _Copy(database, cluster_name, table_of(ResourceNode), ("node_name",))
+        self._written_at: datetime | None = None
         pod = ("namespace", "pod_name")
         self._pods = _Copy(database, cluster_name, table_of(ResourcePod), pod)
 
     def record(self, seen: Seen, measured: Measured, *, now: datetime) -> int:
-        """Write what changed; return how many rows that were."""
+        """Write what changed; return how many rows that were.
+
+        After a pause everything is read again: another process may have led meanwhile.
+        """
+        if self._written_at is None or now - self._written_at > LONGEST_PAUSE:
+            self._nodes.forget()
+            self._pods.forget()
+        self._written_at = None  # if this breaks off, nobody knows what was written
+        count = self._record(seen, measured, now=now)
+        self._written_at = now
+        return count
+
+    def _record(self, seen: Seen, measured: Measured, *, now: datetime) -> int:
         before = self._pods.rows()
         pods: dict[_Key, Row] = {
             (needs.namespace, needs.name): pod_row(
@@ -104,6 +120,10 @@ class _Copy:
         self._table = table
         self._key = key
         self._rows: dict[_Key, Row] | None = None
+
+    def forget(self) -> None:
+        """Read the table again before anything is compared with it."""
+        self._rows = None
 
     def rows(self) -> dict[_Key, Row]:
         """Return the rows by their key."""
