@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from gpu_management.alerts import memory
+from gpu_management.alerts.jobs import purge
 from gpu_management.alerts.memory import MemoryStale
 from gpu_management.alerts.models import AlertStatus
 from gpu_management.devices import service as devices
@@ -180,6 +181,18 @@ def test_nobody_takes_it_on_so_it_is_told_again_three_times(house: House) -> Non
     mine = [one for one in told if one["name"] == "GPUHighTemperature"]
     assert [one["escalations"] for one in mine] == [1, 2, 3]
     assert all(row.status is AlertStatus.FIRING for row in watched.alerts())
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_is_open_is_not(watched: Watched) -> None:
+    watched.look(330, **HOT)
+    watched.look(30)
+    watched.look(330, **HOT)
+    with watched.house.database.write() as session:
+        before = watched.now - timedelta(seconds=60)
+        assert purge(session, before=before, at_once=1) == 1
+        assert purge(session, before=before, at_once=1000) == 3
+    assert {row.resolved_at for row in watched.alerts()} == {None}
+    assert len(watched.alerts()) == 4
 
 
 def test_five_thousand_at_once_are_written_once_each(house: House) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from gpu_management.alerts import journal, memory
@@ -12,6 +13,7 @@ from gpu_management.alerts.evaluator import Found, Memory, evaluate, fingerprint
 from gpu_management.alerts.journal import Terms
 from gpu_management.alerts.machine import State
 from gpu_management.alerts.measures import KEEP_SECONDS, TEMPERATURE
+from gpu_management.alerts.models import Alert, Silence
 from gpu_management.alerts.past import Past
 from gpu_management.alerts.reading import Reader
 from gpu_management.alerts.rules import RULES, Rule
@@ -19,6 +21,7 @@ from gpu_management.core.database import Database
 
 KEEP_EVERY: Final = timedelta(seconds=60)
 """How often waiting alerts are written down, and the figures of open ones."""
+_IN_ONE_QUERY: Final = 500
 
 
 @dataclass(slots=True)
@@ -89,3 +92,15 @@ class Watch:
         journal.hush(session, self.terms, now=now)
         journal.escalate(session, self.terms, now=now)
         return edition
+
+
+def purge(session: Session, *, before: datetime, at_once: int) -> int:
+    """Delete alerts that ended, and silences that were over, before a moment; return how many."""
+    gone = 0
+    for key, ended in ((Alert.id, Alert.resolved_at), (Silence.silence_id, Silence.ends_at)):
+        found = session.scalars(select(key).where(ended < before).limit(at_once - gone)).all()
+        for start in range(0, len(found), _IN_ONE_QUERY):
+            some = found[start : start + _IN_ONE_QUERY]
+            session.execute(delete(key.class_).where(key.in_(some)))
+        gone += len(found)
+    return gone

@@ -45,7 +45,7 @@ def alert_jobs(settings: Settings, database: Database, store: Store, desk: Desk)
         SettingsError: a setting names a rule that is not there.
     """
     told, interval = settings.alerts, settings.metrics.collection_interval_seconds
-    latest = Latest(store, interval)
+    latest = Latest(store, interval, ask_seconds=1)
     health = HealthWatch(database, latest, frozenset(settings.metrics.fail_on_xids))
     jobs = [Job("device-health", max(interval, told.evaluation_seconds), health.run)]
     if told.enabled:

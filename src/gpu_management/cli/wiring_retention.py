@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from gpu_management.alerts.jobs import purge as purge_alerts
 from gpu_management.auth.jobs import purge_audit
 from gpu_management.controller.loops import Job
 from gpu_management.core.database import Database
@@ -17,10 +18,11 @@ Purge = Callable[..., int]
 
 
 def purge_job(database: Database, kept: Retention) -> Job:
-    """Return the job that deletes old events, deliveries and audit rows, never holds."""
+    """Return the job that deletes old events, deliveries, alerts and audit rows, never holds."""
     ages: tuple[tuple[Purge, int], ...] = (
         (purge, kept.events_days),
         (purge_deliveries, kept.events_days),
+        (purge_alerts, kept.events_days),
         (purge_audit, kept.audit_days),
     )
 

@@ -35,10 +35,11 @@ Target = tuple[int, int]
 
 @dataclass(slots=True)
 class Latest:
-    """What a process knows; `store` is asked at most once an interval."""
+    """What a process knows; `store` is asked once in `ask_seconds` at most, else an interval."""
 
     store: Store
     interval_seconds: int = 15
+    ask_seconds: int | None = None
     _known: dict[Target, Now] = field(default_factory=dict)
     _gpus: dict[int, Now] = field(default_factory=dict)
     _sizes: Shares = field(default_factory=lambda: Shares({}, {}))
@@ -54,7 +55,8 @@ class Latest:
         moment = int(now.timestamp())
         with self._lock:
             oldest = moment - STALE_INTERVALS * self.interval_seconds
-            if self._read_at is None or not 0 <= moment - self._read_at < self.interval_seconds:
+            kept = self.interval_seconds if self.ask_seconds is None else self.ask_seconds
+            if self._read_at is None or not 0 <= moment - self._read_at < kept:
                 self._read(session, oldest, moment)
             return {target: one for target, one in self._known.items() if one.at >= oldest}
 
