@@ -1,4 +1,4 @@
-import { Button, Group, Select, Stack, Switch } from "@mantine/core";
+import { Button, Group, Select, Stack, Switch, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -114,6 +114,13 @@ function Offers({ units, sizes, layouts, drawn, onAdd }: OffersProps) {
   const [isAll, setAll] = useState(false);
   const offered = additions(layouts, drawn);
   const names = profilesOf(layouts, sizes).filter((name) => isAll || isOrdinary(name));
+  if (offered.size === 0) {
+    return (
+      <Text size="sm" c="dimmed">
+        {t("layout.full")}
+      </Text>
+    );
+  }
   return (
     <section aria-label={t("layout.offers")}>
       <div className="offers">
@@ -173,6 +180,7 @@ function Fill({ layouts, onFill }: { layouts: Place[][]; onFill: (places: Place[
   const { t } = useTranslation("mig");
   const ordinary = layouts.filter((one) => one.every(({ profile }) => isOrdinary(profile)));
   const known = new Map(ordinary.map((one) => [written(one), one]));
+  if (known.size < 2) return null;
   return (
     <Select
       maw={520}

@@ -1,17 +1,19 @@
 import { Button, Grid, Group, NumberInput, Select } from "@mantine/core";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, got } from "../../api/client";
 import { useUrlStates } from "../../lib/urlState";
 import { Page } from "../../ui/Page";
-import { Async, Empty, Failed, Panel } from "../../ui/states";
+import { Async, Empty, Failed, Loading, Panel } from "../../ui/states";
 import { tell, tellFailure } from "../../ui/toast";
 import { type PlanAsk, type PlanCreate, previewQuery, type Screen, screenQuery } from "./api";
 import { PlanFields } from "./PlanFields";
 import { PlanShown } from "./PlanShown";
 import { bodyOf, type Field, type Form, formOf, inAddress, isAsked } from "./planForm";
+
+const FORM = "plan-form";
 
 /** Say what shall fit and what may move; see what that would do; keep it as a draft. */
 export default function NewPlanPage() {
@@ -22,34 +24,43 @@ export default function NewPlanPage() {
   const body = bodyOf(form);
   const [asked, setAsked] = useState<PlanAsk | null>(isAsked(search) ? body : null);
   const set = <F extends Field>(field: F, value: Form[F]) => setSearch(inAddress(field, value));
+  const result = useRef<HTMLDivElement>(null);
   const isOld = asked !== null && JSON.stringify(asked) !== JSON.stringify(body);
   return (
     <Page
       title={t("plan.title")}
       lead={t("plan.lead")}
       crumbs={[{ label: t("title"), to: "/mig" }]}
+      actions={
+        <Button
+          type="submit"
+          form={FORM}
+          size="xs"
+          disabled={!screen.data}
+          variant={asked && !isOld ? "default" : "filled"}
+        >
+          {t("plan.preview")}
+        </Button>
+      }
     >
       <Grid gap="md">
         <Grid.Col span={{ base: 12, lg: 4 }}>
           <Async query={screen}>
             {(found) => (
               <form
+                id={FORM}
                 onSubmit={(event) => {
                   event.preventDefault();
                   setAsked(body);
+                  result.current?.scrollIntoView({ block: "nearest" });
                 }}
               >
                 <PlanFields form={form} set={set} screen={found} />
-                <Group mt="md">
-                  <Button type="submit" variant={asked && !isOld ? "default" : "filled"}>
-                    {t("plan.preview")}
-                  </Button>
-                </Group>
               </form>
             )}
           </Async>
         </Grid.Col>
-        <Grid.Col span={{ base: 12, lg: 8 }}>
+        <Grid.Col span={{ base: 12, lg: 8 }} ref={result}>
           {screen.data && (
             <Preview
               asked={asked}
@@ -87,6 +98,13 @@ function Preview({ asked, isOld, screen, onLimit }: PreviewProps) {
   }
   if (preview.error) return <Failed error={preview.error} retry={() => void preview.refetch()} />;
   const isBusy = preview.isFetching;
+  if (preview.data === undefined) {
+    return (
+      <Panel title={t("plan.result")} note={t("plan.searching", { count: asked.timeLimitSeconds })}>
+        <Loading rows={6} label={t("plan.searching", { count: asked.timeLimitSeconds })} />
+      </Panel>
+    );
+  }
   return (
     <div aria-busy={isBusy} style={{ opacity: isOld || isBusy ? 0.55 : 1 }}>
       <Async query={preview} rows={8}>

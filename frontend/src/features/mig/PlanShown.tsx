@@ -40,7 +40,7 @@ export function PlanShown({ plan, screen, preview, onLimit, children }: PlanShow
             name="hit"
             label={t("hit.title")}
             rows={hits}
-            columns={columns.filter((one) => one.id !== "number")}
+            columns={hitFirst(columns)}
             rowKey={(row) => String(row.number)}
             maxHeight={340}
           />
@@ -62,6 +62,15 @@ export function PlanShown({ plan, screen, preview, onLimit, children }: PlanShow
       </Panel>
     </Stack>
   );
+}
+
+const FIRST = ["hits", "down", "after"];
+
+/** The same columns, beginning with who is hit. */
+function hitFirst(columns: ReturnType<typeof stepColumns>) {
+  const first = FIRST.flatMap((id) => columns.filter((one) => one.id === id));
+  const rest = columns.filter((one) => one.id !== "number" && !FIRST.includes(one.id));
+  return [...first, ...rest];
 }
 
 type OutcomeProps = Pick<PlanShownProps, "plan" | "preview"> & { hits: number };
@@ -103,7 +112,8 @@ function Outcome({ plan, preview, hits }: OutcomeProps) {
         {preview && (
           <Figure
             label={t("figure.fragmentation")}
-            value={`${format.ratio(before)} → ${format.ratio(after)}`}
+            value={format.ratio(after)}
+            note={t("outcome.before", { ratio: format.ratio(before) })}
           />
         )}
       </SimpleGrid>
@@ -119,29 +129,19 @@ function Fits({ preview }: { preview: Plan }) {
   if (rows.length === 0) return null;
   return (
     <Panel title={t("fits.title")} note={t("fits.note")}>
-      <DataTable
-        name="fits"
-        label={t("fits.title")}
-        rows={rows}
-        rowKey={([name]) => name}
-        columns={[
-          { id: "profile", header: t("col.profile"), value: ([name]) => name },
-          {
-            id: "before",
-            header: t("fits.before"),
-            align: "end",
-            value: ([, count]) => count,
-            cell: ([, count]) => format.number(count),
-          },
-          {
-            id: "after",
-            header: t("fits.after"),
-            align: "end",
-            value: ([name]) => preview.fitsAfter[name],
-            cell: ([name]) => format.number(preview.fitsAfter[name]),
-          },
-        ]}
-      />
+      <ul className="fits">
+        {rows.map(([name, before]) => (
+          <li key={name}>
+            {name}{" "}
+            <b>
+              {t("fits.change", {
+                before: format.number(before),
+                after: format.number(preview.fitsAfter[name]),
+              })}
+            </b>
+          </li>
+        ))}
+      </ul>
     </Panel>
   );
 }

@@ -24,22 +24,26 @@ export function Tasks({ plan }: { plan: PlanRunDetail }) {
         aria-label={t("run.done", { done, total: plan.taskCount })}
         mb="xs"
       />
-      <ol className="tasks" aria-label={t("run.tasks")}>
-        {plan.tasks.map((raw, index) => {
-          const state = taskState(plan, index);
-          const task = taskOf(raw);
-          return (
-            // biome-ignore lint/suspicious/noArrayIndexKey: tasks are known by their place
-            <li key={index} data-state={state}>
-              <Icon name={SIGNS[state]} size={16} />
-              <span>
-                <b>{t(`task.${task.kind}`, { defaultValue: task.kind })}</b> {task.who} {task.where}
-              </span>
-              <span>{t(`task.state.${state}`)}</span>
-            </li>
-          );
-        })}
-      </ol>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse must be able to scroll */}
+      <section className="tasks-box" aria-label={t("run.tasks")} tabIndex={0}>
+        <ol className="tasks">
+          {plan.tasks.map((raw, index) => {
+            const state = taskState(plan, index);
+            const task = taskOf(raw);
+            return (
+              // biome-ignore lint/suspicious/noArrayIndexKey: tasks are known by their place
+              <li key={index} data-state={state}>
+                <Icon name={SIGNS[state]} size={16} />
+                <span>
+                  <b>{t(`task.${task.kind}`, { defaultValue: task.kind })}</b> {task.who}{" "}
+                  {task.where}
+                </span>
+                <span>{t(`task.state.${state}`)}</span>
+              </li>
+            );
+          })}
+        </ol>
+      </section>
     </>
   );
 }

@@ -30,11 +30,10 @@ export function boardColumns(t: Words, geometries: Geometries): Column<ScreenDev
         </Anchor>
       ),
     },
-    { id: "modelName", header: t("col.model"), value: (row) => row.modelName, filter: "values" },
     {
       id: "layout",
       header: t("col.layout"),
-      width: 300,
+      width: 280,
       value: (row) => textOf(row),
       cell: (row) => (
         <Strip
@@ -43,6 +42,13 @@ export function boardColumns(t: Words, geometries: Geometries): Column<ScreenDev
           slices={row.slices.map((one) => ({ ...one, state: one.isHeld ? "held" : "idle" }))}
         />
       ),
+    },
+    {
+      id: "state",
+      header: t("col.state"),
+      value: (row) => row.state,
+      cell: (row) => <StateBadge state={row.state} />,
+      filter: "values",
     },
     {
       id: "free",
@@ -59,17 +65,17 @@ export function boardColumns(t: Words, geometries: Geometries): Column<ScreenDev
     },
     { id: "stranded", header: t("col.stranded"), align: "end", value: (row) => row.strandedUnits },
     {
-      id: "state",
-      header: t("col.state"),
-      value: (row) => row.state,
-      cell: (row) => <StateBadge state={row.state} />,
-      filter: "values",
-    },
-    {
       id: "holders",
       header: t("col.holders"),
       hidden: true,
       value: (row) => row.slices.flatMap(({ holder }) => holder?.podName ?? []).join(", "),
+    },
+    { id: "modelId", header: t("col.model"), value: (row) => row.modelId, filter: "values" },
+    {
+      id: "modelName",
+      header: t("col.modelName"),
+      hidden: true,
+      value: (row) => row.modelName,
     },
     { id: "nodeName", header: t("col.node"), hidden: true, value: (row) => row.nodeName },
   ];
@@ -130,7 +136,7 @@ export function planColumns(t: Words, format: Format): Column<PlanRun>[] {
       cell: (row) => `${row.position}/${row.taskCount}`,
     },
     { id: "nodes", header: t("col.nodes"), value: (row) => row.nodes.join(", ") },
-    { id: "method", header: t("col.method"), value: (row) => row.method },
+    { id: "method", header: t("col.method"), value: (row) => t(`method.${row.method}`) },
     { id: "message", header: t("col.message"), value: (row) => row.message },
     { id: "createdBy", header: t("col.by"), value: (row) => row.createdBy },
     {
