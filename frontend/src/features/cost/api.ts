@@ -24,7 +24,7 @@ export function costQuery(question: CostQuestion, isDaily: boolean, seesAll: boo
           ? api.GET("/api/v1/gpu/cost/by", { params: { query } })
           : api.GET("/api/v1/gpu/me/cost/by", { params: { query } }),
       ),
-    placeholderData: keepPreviousData,
+    // No rows of the question before: a row of another split would lead the wrong way down.
     staleTime: 30_000,
   });
 }
