@@ -65,6 +65,13 @@ def test_the_fleet_has_forty_nodes_of_eight_models_and_five_teams(house: House) 
         }
 
 
+def test_the_cluster_and_its_teams_have_budgets(house: House) -> None:
+    with house.client() as client:
+        found = client.get("/api/v1/gpu/budgets").json()
+    assert {budget["scope"] for budget in found} == {"cluster", "team"}
+    assert len(found) == 6
+
+
 def test_its_pools_can_be_priced_apart(house: House) -> None:
     with house.database.read() as session:
         pools = set(session.scalars(select(Node.node_pool)))

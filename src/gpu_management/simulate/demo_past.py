@@ -24,7 +24,7 @@ from gpu_management.devices import service as devices
 from gpu_management.devices.bulk import register_all
 from gpu_management.devices.models import Device, DeviceState
 from gpu_management.mig import service as mig
-from gpu_management.simulate import demand, faults, reserve, world
+from gpu_management.simulate import demand, demo_budgets, faults, reserve, world
 from gpu_management.simulate.demand import Arrival
 from gpu_management.simulate.demo_fleet import (
     LAYOUTS,
@@ -64,6 +64,7 @@ def build(session: Session, worker: Worker, now: datetime, *, days: int, tell: T
                 namespaces=list(team.namespaces),
             )
             teams.create_team(session, asked, by=world.SIMULATOR, now=start - _BUILT_BEFORE)
+    demo_budgets.set_budgets(session, worker.cluster, now=start - _BUILT_BEFORE)
     register_all(session, worker.cluster, plans, now=start - _BUILT_BEFORE)
     _cut(session, worker.cluster, now=start - _BUILT_BEFORE)
     session.flush()
