@@ -113,7 +113,8 @@ def test_while_measurements_cannot_be_read_nothing_ends_and_that_itself_is_told(
     watched.look(300)
     assert "GPUHighTemperature" in watched.open()
     assert "GPUMeasurementsUnavailable" in watched.open()
-    assert all(not row.is_known for row in watched.alerts() if row.device_id)
+    gpus = [row for row in watched.alerts() if row.device_id]
+    assert {(row.is_known, row.value) for row in gpus} == {(False, 90.0)}
     watched.store.is_away = False
     watched.look(30, **HOT)
     assert watched.open() >= {"GPUHighTemperature"}

@@ -251,7 +251,9 @@ def escalate(session: Session, terms: Terms, *, now: datetime) -> int:
 
 
 def touch(session: Session, values: Mapping[str, float]) -> None:
-    """Write down how high the figures of open alerts are now, by fingerprint."""
-    rows = [{"told": name, "figure": finite(value)} for name, value in values.items()]
+    """Write down how high the figures of open alerts are now, where they are known."""
+    rows = [
+        {"told": name, "figure": value} for name, value in values.items() if math.isfinite(value)
+    ]
     if rows:
         session.connection().execute(_TOUCH, rows)
