@@ -120,6 +120,7 @@ def create_app(parts: Parts) -> FastAPI:
     _fill_state(app, parts)
     for router in (
         overview,
+        metrics,  # every node's collector asks each 15 s, and routes are tried in order
         first_screen,
         devices,
         mig,
@@ -133,7 +134,6 @@ def create_app(parts: Parts) -> FastAPI:
         ledger,
         budgets,
         statements,
-        metrics,
         optimization,
         suggestions,
         rates,
