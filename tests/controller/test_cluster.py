@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from gpu_management.allocations.enforcement import EnforcementMode, Rules
-from gpu_management.allocations.models import Phase
+from gpu_management.allocations.models import Allocation, Phase
 from gpu_management.cluster.memory import MemoryCluster
 from gpu_management.cluster.models import ClusterLink
 from gpu_management.cluster.protocol import Kind
@@ -16,7 +16,7 @@ from gpu_management.controller.cluster import ClusterDesk, Terms
 from gpu_management.devices.models import Device, DeviceState
 from gpu_management.events.models import Event
 from tests.support.house import CLUSTER, House
-from tests.support.kube import gpu, gpu_slice, node
+from tests.support.kube import gpu, gpu_slice, node, pod
 
 
 class Desk:
@@ -111,3 +111,19 @@ def test_what_could_not_be_learned_of_a_node_is_written_down(desk: Desk):
     link = desk.link()
     assert link is not None
     assert "only a count" in link.notes["n2"]
+
+
+def test_who_has_gpus_is_written_between_two_looks_at_the_whole(desk: Desk):
+    desk.until(lambda: desk.states() == [DeviceState.READY])
+    limits = {"nvidia.com/gpu": "1"}
+    desk.cluster.put(Kind.POD, pod("p", node_name="n1", limits=limits))
+
+    def holders() -> int:
+        desk.desk.follow_pods(desk.house.now)
+        with desk.house.database.read() as session:
+            return len(session.scalars(select(Allocation)).all())
+
+    ends = time.monotonic() + 20
+    while holders() != 1:
+        assert time.monotonic() < ends, "it never happened"
+        time.sleep(0.01)

@@ -15,7 +15,7 @@ from gpu_management.core.database import Database, table_of
 from gpu_management.resources.models import ResourceNode, ResourcePod, ResourceSnapshot
 from gpu_management.resources.rows import Row, Sums, node_row, pod_row, sums_by_node
 
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 250
 """Rows of one transaction: others get their turn between two."""
 
 LONGEST_PAUSE = timedelta(minutes=1)
