@@ -14,6 +14,7 @@ const PAGES = {
   teams: "/admin/teams",
   keys: "/admin/keys",
   audit: "/admin/audit",
+  settings: "/admin/settings",
   quality: "/admin/quality",
 };
 const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };

@@ -341,6 +341,10 @@ class GPUManagementClient(Notifications, Alerts, Money, Resources):
         """Return who did what, newest first."""
         return self._list(f"{_ADMIN}/audit", **filters)
 
+    def list_settings(self) -> list[Json]:
+        """Return what the server is set to and why; secrets are masked."""
+        return self._list(f"{_ADMIN}/settings")
+
 
 def _under(path: str, *names: str) -> str:
     return "/".join([path, *(quote(name, safe="") for name in names)])

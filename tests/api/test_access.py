@@ -141,6 +141,7 @@ NEEDED: dict[str, Permission | None] = {
     "rotateApiKey": P.ADMIN,
     "revokeApiKey": P.ADMIN,
     "listAudit": P.ADMIN,
+    "listSettings": P.ADMIN,
     "listTeams": P.ADMIN,
     "createTeam": P.ADMIN,
     "getTeam": P.ADMIN,

@@ -108,6 +108,7 @@ COMMANDS = {
     "listAllocations": "allocations list",
     "listApiKeys": "keys list",
     "listAudit": "audit list",
+    "listSettings": "settings list",
     "listBudgetNotices": "budgets notices",
     "listBudgets": "budgets list",
     "listDevices": "devices list",

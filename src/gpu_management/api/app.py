@@ -17,6 +17,7 @@ from gpu_management.api.dashboard import Dashboard, Gzip, mount_dashboard
 from gpu_management.api.limits import BodyLimit, RateLimit
 from gpu_management.api.middleware import ContextPath, Head, Observe
 from gpu_management.api.session_routes import router as session
+from gpu_management.api.settings_routes import router as settings
 from gpu_management.auth.access import Permission
 from gpu_management.auth.principals import Security
 from gpu_management.auth.routes import requires
@@ -119,8 +120,8 @@ def create_app(parts: Parts) -> FastAPI:
     )
     _fill_state(app, parts)
     for router in (
-        overview,
         metrics,  # every node's collector asks each 15 s, and routes are tried in order
+        overview,
         first_screen,
         devices,
         mig,
@@ -143,6 +144,7 @@ def create_app(parts: Parts) -> FastAPI:
         notifications,
         auth,
         session,
+        settings,
     ):
         app.include_router(router)
     app.include_router(opencost)
@@ -182,6 +184,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.default_wait_seconds = parts.default_wait_seconds
     app.state.event_stream = Broadcaster(parts.runtime.database, parts.runtime.clock)
     app.state.dashboard = parts.dashboard
+    app.state.settings_shown = ()
     app.state.insecure_note = parts.insecure_note
     app.state.node_pool_labels = parts.node_pool_labels
     app.state.max_rate_per_hour = parts.max_rate_per_hour

@@ -8,7 +8,7 @@ import typer
 from gpu_management.cli import columns, text
 from gpu_management.cli.options import Limit
 from gpu_management.cli.output import remark
-from gpu_management.cli.paths import AUDIT, KEYS, ME, TEAMS, given, under
+from gpu_management.cli.paths import AUDIT, KEYS, ME, SETTINGS, TEAMS, given, under
 from gpu_management.cli.shell import Shell, command, group
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY", help="Id, see `gpuctl keys list`.")]
@@ -34,6 +34,8 @@ def install(app: typer.Typer) -> None:
     command(teams, "delete")(delete_team)
     audit = group("audit", "Who did what.", inside=app)
     command(audit, "list", watchable=True)(list_audit)
+    settings = group("settings", "What a running server is set to.", inside=app)
+    command(settings, "list")(list_settings)
     command(app, "whoami")(whoami)
 
 
@@ -143,6 +145,17 @@ def list_audit(
     """List who did what to what, newest first."""
     query = {"principal": who, "action": action, "targetId": target, "since": since}
     shell.listing(AUDIT, columns.AUDIT, empty="nothing recorded", limit=limit, **query)
+
+
+def list_settings(
+    shell: Shell,
+    *,
+    changed: Annotated[bool, typer.Option("--changed", help="Leave the defaults out.")] = False,
+) -> None:
+    """List what the server is set to and where each value comes from; secrets are masked."""
+    rows = shell.api.get(SETTINGS).data
+    kept = [row for row in rows if not changed or row["origin"] != "default"]
+    shell.printer.rows(kept, columns.SETTINGS, empty="all default")
 
 
 def _team(name: str, gpus: float | None, namespaces: list[str]) -> dict[str, Any]:

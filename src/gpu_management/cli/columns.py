@@ -217,6 +217,12 @@ AUDIT = (
     col("FROM", "sourceAddress", rank=2),
     col("REQUEST", "requestId", rank=3),
 )
+SETTINGS = (
+    col("SETTING", "key"),
+    col("VALUE", "value", flexible=True),
+    col("ORIGIN", "origin", rank=1),
+    col("ABOUT", "description", rank=3),
+)
 WORKLOADS = (
     col("WORK", "workloadType"),
     num("SAMPLE", lambda row: text.plain(row.get("sampleSize"))),

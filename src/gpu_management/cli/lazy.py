@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "keys": ("admin", "API keys: issue, rotate, revoke."),
     "teams": ("admin", "Teams: quotas and namespaces."),
     "audit": ("admin", "Who did what."),
+    "settings": ("admin", "What a running server is set to."),
     "whoami": ("admin", "Show who the server takes you for, and what you may do."),
     "serve": ("local", "Start the API, the dashboard and the controller loops."),
     "migrate": ("local", "Bring the database to the newest version."),

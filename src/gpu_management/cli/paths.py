@@ -24,6 +24,7 @@ MIG_INSTANCES = f"{GPU}/mig/instances"
 KEYS = "/api/v1/admin/api-keys"
 TEAMS = "/api/v1/admin/teams"
 AUDIT = "/api/v1/admin/audit"
+SETTINGS = "/api/v1/admin/settings"
 ME = "/api/v1/auth/me"
 
 

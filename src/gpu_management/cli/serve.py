@@ -16,6 +16,7 @@ from gpu_management.core.schema import DatabaseTooNew
 from gpu_management.core.settings import Settings
 from gpu_management.core.settings_items import SettingsError
 from gpu_management.core.settings_load import Loaded, bind_check, load
+from gpu_management.core.settings_report import show
 from gpu_management.simulate import fleets
 
 EXIT_USAGE = 2
@@ -77,6 +78,7 @@ def _serve(loaded: Loaded, wanted: fleets.Wanted) -> int:
     for warning in loaded.warnings:
         log.warning("configuration: %s", warning)
     process = wiring.build(settings)
+    process.app.state.settings_shown = show(loaded)
     simulation = fleets.prepare(process, wanted, tell=banner.teller(settings))
     server = _server(settings, process)
     garbage.settle()

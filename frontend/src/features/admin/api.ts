@@ -8,6 +8,7 @@ export type Team = Schemas["Team"];
 export type TeamCreate = Schemas["TeamCreate"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type DeviceVerdict = Schemas["DeviceVerdict"];
+export type Setting = Schemas["Setting"];
 
 export const keysQuery = queryOptions({
   queryKey: ["admin", "keys"],
@@ -45,6 +46,11 @@ export function auditQuery(asked: AuditAsked) {
     placeholderData: keepPreviousData,
   });
 }
+
+export const settingsQuery = queryOptions({
+  queryKey: ["admin", "settings"],
+  queryFn: () => listed(api.GET("/api/v1/admin/settings")),
+});
 
 /** How fresh each source is. */
 export const sourcesQuery = queryOptions({
