@@ -1,4 +1,5 @@
 import { SegmentedControl } from "@mantine/core";
+import { useElementSize } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
@@ -10,9 +11,11 @@ import { useFormat } from "../../ui/useFormat";
 import { type LayoutStretch, layoutsQuery, ledgerQuery } from "./api";
 import { type Span, type Timeline, timelineOf } from "./timeline";
 
+/** What is narrower cannot be hit with a finger: it is told, but leads nowhere. */
+const LEAST_PX = 24;
 const DAYS = ["1", "7", "30", "90"] as const;
 const STATES: Record<string, string> = {
-  READY: "#2b8a3e",
+  READY: "#237032",
   MAINTENANCE: "#9a5b00",
   FAILED: "#c92a2a",
   OFFLINE: "#5c636a",
@@ -73,7 +76,9 @@ interface LanesProps {
 function Lanes({ timeline, layouts, names }: LanesProps) {
   const { t } = useTranslation("fleet");
   const format = useFormat();
+  const { ref, width: lanePx } = useElementSize();
   const width = timeline.end - timeline.start || 1;
+  const isWide = (span: Span) => (lanePx * (span.end - span.start)) / width >= LEAST_PX;
   const place = (span: { start: number; end: number }) => ({
     left: `${(100 * (span.start - timeline.start)) / width}%`,
     width: `${(100 * (span.end - span.start)) / width}%`,
@@ -83,7 +88,7 @@ function Lanes({ timeline, layouts, names }: LanesProps) {
   return (
     <div className="timeline">
       <span>{t("timeline.state")}</span>
-      <div className="lane">
+      <div className="lane" ref={ref}>
         {timeline.states.map((span) => (
           <span
             key={span.start}
@@ -116,6 +121,7 @@ function Lanes({ timeline, layouts, names }: LanesProps) {
           lane={lane}
           isFirst={index === 0}
           place={place}
+          isWide={isWide}
           when={when}
           names={names}
         />
@@ -133,26 +139,31 @@ interface HoldProps {
   lane: Span[];
   isFirst: boolean;
   place: (span: Span) => { left: string; width: string };
+  isWide: (span: Span) => boolean;
   when: (span: Span) => string;
   names: LanesProps["names"];
 }
 
-function Hold({ lane, isFirst, place, when, names }: HoldProps) {
+function Hold({ lane, isFirst, place, isWide, when, names }: HoldProps) {
   const { t } = useTranslation("fleet");
   return (
     <>
       <span>{isFirst ? t("timeline.holds") : ""}</span>
       <div className="lane">
-        {lane.map((span) => (
-          <Link
-            key={span.start}
-            to={`/allocations/${span.key}` as never}
-            title={`${names.get(span.key) ?? span.key}, ${when(span)}`}
-            style={{ ...place(span), background: colorOf(span.key) }}
-          >
-            {names.get(span.key) ?? span.key}
-          </Link>
-        ))}
+        {lane.map((span) => {
+          const name = names.get(span.key) ?? span.key;
+          const shown = {
+            title: `${name}, ${when(span)}`,
+            style: { ...place(span), background: colorOf(span.key) },
+          };
+          return isWide(span) ? (
+            <Link key={span.start} to={`/allocations/${span.key}` as never} {...shown}>
+              {name}
+            </Link>
+          ) : (
+            <span key={span.start} {...shown} />
+          );
+        })}
       </div>
     </>
   );

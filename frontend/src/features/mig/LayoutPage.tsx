@@ -60,12 +60,12 @@ function Known(props: KnownProps) {
   return (
     <>
       {!mayWrite && (
-        <Alert color="gray" variant="light" icon={<Icon name="info" />}>
+        <Alert color="gray" variant="light" role="note" icon={<Icon name="info" />}>
           {t("layout.readOnly")}
         </Alert>
       )}
       {mayWrite && !isReady && (
-        <Alert color="yellow" variant="light" icon={<Icon name="warning" />}>
+        <Alert color="yellow" variant="light" role="note" icon={<Icon name="warning" />}>
           {t("layout.notReady")}
         </Alert>
       )}

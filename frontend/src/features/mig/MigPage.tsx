@@ -124,7 +124,7 @@ function Figures({ screen }: { screen: Screen }) {
         />
       </SimpleGrid>
       {ratio != null && ratio > 0 && (
-        <Alert color="gray" variant="light" icon={<Icon name="info" />} py="xs">
+        <Alert color="gray" variant="light" role="note" icon={<Icon name="info" />} py="xs">
           {t("figure.meaning", { ratio: format.ratio(ratio) })}
         </Alert>
       )}

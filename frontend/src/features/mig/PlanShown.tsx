@@ -86,6 +86,7 @@ function Outcome({ plan, preview, hits }: OutcomeProps) {
       <Alert
         color={unserved ? "yellow" : "teal"}
         variant="light"
+        role="status"
         icon={<Icon name={unserved ? "warning" : "check"} />}
         title={unserved ? t("outcome.unserved", { what: unserved }) : t("outcome.served")}
       >

@@ -1,0 +1,201 @@
+import type { APIRequestContext } from "@playwright/test";
+import { expect, prefer, test, violations } from "./page";
+
+const BARE = { "X-GPU-Envelope": "false" };
+const IMAGES = "../docs/images";
+/** What the documentation shows. */
+const KEPT = new Set([
+  "mig-en-wide-light",
+  "mig-plan-ko-wide-light",
+  "mig-layout-en-wide-dark",
+  "mig-ko-phone-dark",
+]);
+
+interface Slice {
+  profile: string;
+  start: number;
+  isHeld: boolean;
+}
+
+interface Device {
+  deviceId: string;
+  modelId: string;
+  slices: Slice[];
+}
+
+async function devices(request: APIRequestContext): Promise<Device[]> {
+  const answer = await request.get("/api/v1/gpu/mig/screen", { headers: BARE });
+  return ((await answer.json()) as { devices: Device[] }).devices;
+}
+
+/** A card of seven slices that nobody uses. */
+async function unused(request: APIRequestContext): Promise<Device> {
+  const found = (await devices(request)).find(
+    (one) => /h100|a100/.test(one.modelId) && one.slices.every((slice) => !slice.isHeld),
+  );
+  if (!found) throw new Error("the demonstration fleet has no unused GPU in MIG mode");
+  return found;
+}
+
+/** So many 7g.80gb that one must be cut: one more than stand unused. */
+async function wanted(request: APIRequestContext): Promise<number> {
+  const whole = (await devices(request)).flatMap((one) => one.slices);
+  return whole.filter((one) => one.profile === "7g.80gb" && !one.isHeld).length + 1;
+}
+
+/** A draft that cuts unused cards only, so that what runs cannot make it stale. */
+async function draft(request: APIRequestContext): Promise<string> {
+  const data = { demand: { "7g.80gb": await wanted(request) } };
+  const answer = await request.post("/api/v1/gpu/mig/plans", { data, headers: BARE });
+  expect(answer.status()).toBe(201);
+  return ((await answer.json()) as { planId: string }).planId;
+}
+
+test("the MIG page asks once for everything it shows", async ({ page }) => {
+  const asked: string[] = [];
+  page.on("request", (one) => {
+    const path = new URL(one.url()).pathname;
+    if (path.startsWith("/api/")) asked.push(path);
+  });
+  await page.goto("/mig");
+  await expect(page.getByRole("table", { name: "Layouts of GPUs" })).toBeVisible();
+  const data = asked.filter((path) => !/\/(session|events)$/.test(path));
+  expect(new Set(data)).toEqual(new Set(["/api/v1/gpu/mig/screen"]));
+});
+
+test("every GPU in MIG mode is drawn, and what is drawn can be read aloud", async ({
+  page,
+  request,
+}) => {
+  const found = await devices(request);
+  await page.goto("/mig");
+  const board = page.getByRole("table", { name: "Layouts of GPUs" });
+  await expect(board.getByRole("row")).toHaveCount(found.length + 1);
+  const cut = found.find((one) => one.slices.length > 0);
+  await expect(board.getByRole("img", { name: new RegExp(`^${cut?.deviceId}: `) })).toBeVisible();
+});
+
+test("a layout is drawn from legal places only, judged, and applied", async ({ page, request }) => {
+  const device = await unused(request);
+  await page.goto(`/mig/gpus/${device.deviceId}?layout=none`);
+  const proposed = page.getByRole("list", { name: "Proposed" });
+  await page.getByRole("button", { name: "Cut 4g.40gb at 0" }).click();
+  await expect(proposed).toContainText("4g.40gb");
+  await expect(page).toHaveURL(/layout=4g\.40gb/);
+  // Beside it neither the whole card nor another left half is legal any more.
+  await expect(page.getByRole("button", { name: /^Cut 7g/ })).toHaveCount(0);
+  await expect(page.getByRole("button", { name: "Cut 3g.40gb at 0" })).toHaveCount(0);
+  await page.getByRole("button", { name: "Cut 3g.40gb at 4" }).click();
+  await expect(page.getByText("Nothing more can be cut beside what is drawn.")).toBeVisible();
+  await page.getByRole("button", { name: "Remove 3g.40gb at 4" }).click();
+  await page.getByRole("button", { name: "Cut 2g.20gb at 4" }).click();
+  const change = page.getByRole("region", { name: "What this would change" });
+  await expect(change).toContainText("1 × 4g.40gb, 1 × 2g.20gb");
+  await change.getByRole("button", { name: "Apply this layout" }).click();
+  await expect(page.getByText(`${device.deviceId} has its new layout`)).toBeVisible();
+  await expect(page.getByRole("list", { name: "As it is cut" })).toContainText("2g.20gb");
+  const after = (await devices(request)).find((one) => one.deviceId === device.deviceId);
+  expect(after?.slices.map((one) => [one.profile, one.start])).toEqual([
+    ["4g.40gb", 0],
+    ["2g.20gb", 4],
+  ]);
+});
+
+test("slices in use cannot be taken out of a drawing", async ({ page, request }) => {
+  const held = (await devices(request)).find((one) => one.slices.some((slice) => slice.isHeld));
+  const count = held?.slices.filter((one) => one.isHeld).length ?? 0;
+  await page.goto(`/mig/gpus/${held?.deviceId}?layout=none`);
+  const proposed = page.getByRole("list", { name: "Proposed" });
+  await expect(proposed.locator('[data-state="held"]')).toHaveCount(count);
+  await expect(proposed.getByRole("button", { name: /^Remove/ })).toHaveCount(0);
+});
+
+test("a plan is previewed, kept, approved and carried out before one's eyes", async ({
+  page,
+  request,
+}) => {
+  await page.goto("/mig");
+  await page.getByRole("link", { name: "Plan a repack" }).click();
+  await page.getByLabel("7g.80gb").fill(String(await wanted(request)));
+  await expect(page).toHaveURL(/demand=7g\.80gb/);
+  await page.getByRole("button", { name: "Preview" }).click();
+  await expect(page.getByText("Everything that is asked for fits")).toBeVisible();
+  await expect(page.getByRole("region", { name: "Before and after" })).toBeVisible();
+  const before = await (await request.get("/api/v1/gpu/mig/instances")).text();
+  await page.getByRole("button", { name: "Keep as a draft" }).click();
+  await expect(page).toHaveURL(/\/mig\/plans\//);
+  await expect(page.getByText("A draft: nothing has changed.")).toBeVisible();
+  expect(await (await request.get("/api/v1/gpu/mig/instances")).text()).toBe(before);
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Confirm" }).click();
+  await expect(page.locator(".state-badge", { hasText: "Done" })).toBeVisible({ timeout: 40_000 });
+  await expect(page.getByRole("button", { name: /Pause|Give up|Roll back/ })).toHaveCount(0);
+});
+
+test("a draft is given up, and the list says so", async ({ page, request }) => {
+  const planId = await draft(request);
+  await page.goto(`/mig/plans/${planId}`);
+  await page.getByRole("button", { name: "Give up" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Confirm" }).click();
+  await expect(page.getByText("Taken back: the layout is as it was recorded.")).toBeVisible();
+  await page.getByRole("link", { name: "Plans" }).click();
+  const row = page.getByRole("row", { name: new RegExp(planId.slice(0, 13)) });
+  await expect(row).toContainText("Rolled back");
+});
+
+test("what the server refuses is put back and told", async ({ page, request }) => {
+  const planId = await draft(request);
+  await page.goto(`/mig/plans/${planId}`);
+  await expect(page.getByRole("button", { name: "Approve" })).toBeVisible();
+  const document = { type: "/problems/x", title: "No", status: 409, code: "MIG_PLAN_STALE" };
+  await page.route("**/approve", (route) =>
+    route.fulfill({
+      status: 409,
+      contentType: "application/problem+json",
+      body: JSON.stringify({ ...document, detail: "a device is not as it was" }),
+    }),
+  );
+  await page.getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Confirm" }).click();
+  await expect(page.getByRole("alert")).toContainText("a device is not as it was");
+  await expect(page.getByRole("button", { name: "Approve" })).toBeVisible();
+  await request.post(`/api/v1/gpu/mig/plans/${planId}/cancel`);
+});
+
+const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+
+for (const language of ["en", "ko"]) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    for (const scheme of ["light", "dark"]) {
+      const look = `${language}-${size}-${scheme}`;
+      test(`MIG reads well: ${look}`, async ({ page, request }) => {
+        test.setTimeout(180_000);
+        const device = await unused(request);
+        const planId = await draft(request);
+        const pages = {
+          mig: "/mig",
+          "mig-plans": "/mig?view=plans",
+          "mig-layout": `/mig/gpus/${device.deviceId}?layout=1g.10gb@0`,
+          "mig-none": "/mig/gpus/no-such-gpu",
+          "mig-plan": "/mig/plan?demand=7g.80gb:9&work=Training,Inference,Development",
+          "mig-run": `/mig/plans/${planId}`,
+        };
+        await page.setViewportSize(viewport);
+        await prefer(page, language, scheme);
+        for (const [name, path] of Object.entries(pages)) {
+          await page.goto(path);
+          await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+          await expect(page.locator("#content .mantine-Skeleton-root")).toHaveCount(0);
+          await page.evaluate(() => document.fonts.ready);
+          expect(await violations(page), name).toEqual([]);
+          const width = await page.evaluate(() => document.documentElement.scrollWidth);
+          expect(width, `${name} sticks out at the side`).toBeLessThanOrEqual(viewport.width);
+          if (process.env.E2E_IMAGES && KEPT.has(`${name}-${look}`)) {
+            await page.screenshot({ path: `${IMAGES}/${name}-${look}.png` });
+          }
+        }
+        await request.post(`/api/v1/gpu/mig/plans/${planId}/cancel`);
+      });
+    }
+  }
+}
