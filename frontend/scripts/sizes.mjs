@@ -8,7 +8,9 @@ const manifest = JSON.parse(readFileSync(new URL("manifest.json", folder), "utf8
 const entryKey = Object.keys(manifest).find((key) => manifest[key].isEntry);
 const wanted = [
   entryKey,
-  ...Object.keys(manifest).filter((key) => /overview\/OverviewPage|locales\.(en)\.ts$/.test(key)),
+  ...Object.keys(manifest).filter((key) =>
+    /overview\/OverviewPage|locales\/en\.ts$|ui\/TimeChart|overview\/locales\/en\.json/.test(key),
+  ),
 ];
 
 const files = new Set();

@@ -7,18 +7,19 @@ import {
   useQuery,
 } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { lazy, Suspense, useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiProblem, Offline } from "../api/problem";
 import { Format } from "../lib/format";
 import { cspNonce } from "../lib/nonce";
 import { SessionContext } from "../ui/session";
 import { FormatContext } from "../ui/useFormat";
-import { Login } from "./Login";
 import { router } from "./router";
 import { sessionQuery } from "./sessionQuery";
 import { schemes, theme } from "./theme";
 import { Unreachable } from "./Unreachable";
+
+const Login = lazy(() => import("./Login"));
 
 /** Ask who we are again when the server no longer knows us: the login page comes by itself. */
 function noticeLogout(error: unknown): void {
@@ -67,18 +68,28 @@ function Entrance() {
   if (!session) {
     if (asked.isError)
       return <Unreachable error={asked.error} retry={() => void asked.refetch()} />;
+    return <Waiting label={t("state.loading")} />;
+  }
+  if (!session.isAuthenticated) {
     return (
-      <Center mih="100vh">
-        <Loader aria-label={t("state.loading")} />
-      </Center>
+      <Suspense fallback={<Waiting label={t("state.loading")} />}>
+        <Login />
+      </Suspense>
     );
   }
-  if (!session.isAuthenticated) return <Login />;
   return (
     <SessionContext value={session}>
       <FormatContext value={format}>
         <RouterProvider router={router} />
       </FormatContext>
     </SessionContext>
+  );
+}
+
+function Waiting({ label }: { label: string }) {
+  return (
+    <Center mih="100vh">
+      <Loader aria-label={label} />
+    </Center>
   );
 }

@@ -5,11 +5,9 @@ import {
   Burger,
   Button,
   Group,
-  Menu,
   NavLink,
   ScrollArea,
   Text,
-  Tooltip,
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
@@ -22,11 +20,11 @@ import { useSession } from "../ui/session";
 import { Toasts } from "../ui/toast";
 import { menuFor } from "./features";
 import { LanguageChoice, SchemeChoice } from "./Preferences";
-import { useLogout } from "./useLogout";
 import { useShortcuts } from "./useShortcuts";
 
 const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("./Help"));
+const AccountMenu = lazy(() => import("./AccountMenu"));
 
 /** The shell around every page: navigation, search, language, theme, session. */
 export function Layout() {
@@ -147,59 +145,35 @@ function Live() {
   if (state === "idle") return null;
   const color = { live: "teal", connecting: "gray", lost: "orange" }[state];
   return (
-    <Tooltip label={t(`live.${state}Hint`)} multiline maw={260}>
-      <Badge
-        color={color}
-        variant="light"
-        tt="none"
-        role="status"
-        visibleFrom="xs"
-        className="state-badge"
-        leftSection={<Icon name={state === "live" ? "check" : "refresh"} size={12} />}
-      >
-        {t(`live.${state}`)}
-      </Badge>
-    </Tooltip>
+    <Badge
+      title={t(`live.${state}Hint`)}
+      color={color}
+      variant="light"
+      tt="none"
+      role="status"
+      visibleFrom="xs"
+      className="state-badge"
+      leftSection={<Icon name={state === "live" ? "check" : "refresh"} size={12} />}
+    >
+      {t(`live.${state}`)}
+    </Badge>
   );
 }
 
+/** The menu's code comes with the first click on it. */
 function Account({ onHelp }: { onHelp: () => void }) {
   const { t } = useTranslation("app");
-  const session = useSession();
-  const logout = useLogout();
-  return (
-    <Menu position="bottom-end" width={240}>
-      <Menu.Target>
-        <ActionIcon variant="default" size="lg" aria-label={t("shell.account")}>
-          <Icon name="team" />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Menu.Label>
-          {session.needsLogin ? session.name : t("shell.open")}
-          <br />
-          {session.roles.join(", ")}
-          {session.team ? ` · ${session.team}` : ""}
-        </Menu.Label>
-        <Menu.Item leftSection={<Icon name="help" size={16} />} onClick={onHelp}>
-          {t("shell.help")}
-        </Menu.Item>
-        <Menu.Item
-          leftSection={<Icon name="link" size={16} />}
-          component="a"
-          href={`${appRoot}/docs`}
-        >
-          {t("shell.api")}
-        </Menu.Item>
-        {session.needsLogin && (
-          <Menu.Item leftSection={<Icon name="logout" size={16} />} onClick={logout}>
-            {t("shell.logout")}
-          </Menu.Item>
-        )}
-        <Menu.Label>
-          {session.clusterName} · {session.version}
-        </Menu.Label>
-      </Menu.Dropdown>
-    </Menu>
+  const [isWanted, want] = useDisclosure(false);
+  const button = (
+    <ActionIcon variant="default" size="lg" aria-label={t("shell.account")} onClick={want.open}>
+      <Icon name="team" />
+    </ActionIcon>
+  );
+  return isWanted ? (
+    <Suspense fallback={button}>
+      <AccountMenu onHelp={onHelp} />
+    </Suspense>
+  ) : (
+    button
   );
 }

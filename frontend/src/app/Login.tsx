@@ -11,7 +11,7 @@ import { LanguageChoice } from "./Preferences";
 import { sessionOf, sessionQuery } from "./sessionQuery";
 
 /** Log in with an API key; the key is sent once and kept nowhere in the browser. */
-export function Login() {
+export default function Login() {
   const { t } = useTranslation("app");
   const client = useQueryClient();
   const [key, setKey] = useState("");

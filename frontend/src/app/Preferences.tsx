@@ -1,7 +1,6 @@
 import {
   ActionIcon,
   SegmentedControl,
-  Tooltip,
   useComputedColorScheme,
   useMantineColorScheme,
 } from "@mantine/core";
@@ -37,15 +36,14 @@ export function SchemeChoice() {
   const { setColorScheme } = useMantineColorScheme();
   const next = shown === "dark" ? "light" : "dark";
   return (
-    <Tooltip label={t(`shell.${next}`)}>
-      <ActionIcon
-        variant="default"
-        size="lg"
-        aria-label={t(`shell.${next}`)}
-        onClick={() => setColorScheme(next)}
-      >
-        <Icon name={next === "dark" ? "moon" : "sun"} />
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon
+      title={t(`shell.${next}`)}
+      variant="default"
+      size="lg"
+      aria-label={t(`shell.${next}`)}
+      onClick={() => setColorScheme(next)}
+    >
+      <Icon name={next === "dark" ? "moon" : "sun"} />
+    </ActionIcon>
   );
 }

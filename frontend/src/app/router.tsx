@@ -4,6 +4,7 @@ import {
   createRouter,
   lazyRouteComponent,
 } from "@tanstack/react-router";
+import { speakOf } from "../lib/i18n";
 import { appRoot } from "../lib/root";
 import { parseSearch, writeSearch } from "../lib/urlState";
 import { Loading } from "../ui/states";
@@ -14,12 +15,15 @@ import { Layout } from "./Layout";
 const root = createRootRoute({ component: Layout, notFoundComponent: NotFoundPage });
 
 const pages = features
-  .flatMap((feature) => feature.routes)
+  .flatMap((feature) => feature.routes.map((route) => ({ ...route, feature: feature.name })))
   .map((route) =>
     createRoute({
       getParentRoute: () => root,
       path: route.path,
-      component: lazyRouteComponent(route.page),
+      component: lazyRouteComponent(async () => {
+        const [page] = await Promise.all([route.page(), speakOf(route.feature)]);
+        return page;
+      }),
       errorComponent: Broken,
       pendingComponent: () => <Loading />,
     }),

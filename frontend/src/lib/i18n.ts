@@ -7,11 +7,17 @@ export type Language = keyof typeof LANGUAGES;
 
 const REMEMBERED = "gpu.language";
 
-type Tree = { [key: string]: string | Tree };
-const loaders: Record<Language, () => Promise<{ default: Record<string, Tree> }>> = {
+interface Texts {
+  default: Record<string, object>;
+  later: Record<string, () => Promise<string>>;
+}
+
+const loaders: Record<Language, () => Promise<Texts>> = {
   en: () => import("../locales/en"),
   ko: () => import("../locales/ko"),
 };
+/** Features whose pages were shown: their texts are there in every language that is spoken. */
+const shown = new Set<string>();
 
 /** The remembered language, else the browser's where we speak it, else English. */
 export function preferredLanguage(): Language {
@@ -30,12 +36,28 @@ function remembered(): string | null {
 
 /** Load a language and show it from now on. */
 export async function speak(language: Language): Promise<void> {
-  const texts = (await loaders[language]()).default;
-  for (const [namespace, tree] of Object.entries(texts)) {
+  const texts = await loaders[language]();
+  for (const [namespace, tree] of Object.entries(texts.default)) {
     i18next.addResourceBundle(language, namespace, tree, true, true);
   }
+  await Promise.all([...shown].map((feature) => addTexts(texts, language, feature)));
   await i18next.changeLanguage(language);
   document.documentElement.lang = language;
+}
+
+/** Load the texts of a feature before its first page is shown. */
+export async function speakOf(feature: string): Promise<void> {
+  if (shown.has(feature)) return;
+  shown.add(feature);
+  const language = i18next.language as Language;
+  await addTexts(await loaders[language](), language, feature);
+}
+
+async function addTexts(texts: Texts, language: Language, feature: string): Promise<void> {
+  const read = texts.later[`../features/${feature}/locales/${language}.json`];
+  if (!read) return;
+  const tree = JSON.parse(await read()) as object;
+  i18next.addResourceBundle(language, feature, tree, true, true);
 }
 
 /** Remember the choice for the next visit; without storage it lasts until the page is left. */

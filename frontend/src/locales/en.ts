@@ -1,14 +1,18 @@
-/** Every text in this language: the shell's and each feature's, by namespace. */
+/** What is needed at once in this language: the shell's texts, and what stands in the menu. */
 import app from "./en.json";
 
-const found = import.meta.glob<{ default: Record<string, never> }>(
-  "../features/*/locales/en.json",
-  { eager: true },
-);
+const menus = import.meta.glob<object>("../features/*/locales/en.json", {
+  eager: true,
+  import: "menu",
+});
 
 const texts: Record<string, object> = { app };
-for (const [path, module] of Object.entries(found)) {
-  texts[path.split("/")[2] ?? ""] = module.default;
-}
+for (const [path, menu] of Object.entries(menus)) texts[path.split("/")[2] ?? ""] = { menu };
 
-export default texts as Record<string, Record<string, never>>;
+export default texts;
+
+/** The rest of each feature's texts, read when its first page is shown. */
+export const later = import.meta.glob<string>("../features/*/locales/en.json", {
+  query: "?raw",
+  import: "default",
+});

@@ -106,13 +106,14 @@ interface Looks {
 
 const DAY_SECONDS = 86_400;
 
-function dayAxis(locale: string): Pick<uPlot.Axis, "incrs" | "values"> {
+function dayAxis(locale: string): Pick<uPlot.Axis, "incrs" | "space" | "values"> {
   const written = new Intl.DateTimeFormat(locale, {
-    month: "short",
+    month: "numeric",
     day: "numeric",
     timeZone: "UTC",
   });
   return {
+    space: 58,
     incrs: [1, 2, 7, 14, 30].map((days) => days * DAY_SECONDS),
     values: (_u, ticks) => ticks.map((tick) => written.format(tick * 1000)),
   };
