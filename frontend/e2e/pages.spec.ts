@@ -20,14 +20,7 @@ const PAGES = {
 const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 const IMAGES = "../docs/images";
 /** What the documentation shows. */
-const KEPT = new Set([
-  "allocations-en-wide-light",
-  "request-ko-wide-light",
-  "cost-en-wide-light",
-  "cost-ko-phone-dark",
-  "alerts-en-wide-dark",
-  "rates-ko-wide-dark",
-]);
+const KEPT = new Set(["request-ko-wide-light", "cost-en-wide-light"]);
 
 for (const language of ["en", "ko"]) {
   for (const [size, viewport] of Object.entries(SIZES)) {

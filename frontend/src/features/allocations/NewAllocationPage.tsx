@@ -14,6 +14,7 @@ import { tell } from "../../ui/toast";
 import { type AllocationCreate, previewQuery } from "./api";
 import { Fits } from "./Fits";
 import { bodyOf, type Field, type Form, formOf, inAddress } from "./form";
+import "./allocations.css";
 import { RequestFields } from "./RequestFields";
 
 const PREVIEW_AFTER_MS = 350;
@@ -47,17 +48,19 @@ export default function NewAllocationPage() {
             <RequestFields form={form} set={set} errors={errors} />
           </Grid.Col>
           <Grid.Col span={{ base: 12, md: 5 }}>
-            <Fits query={preview} isAsked={body !== null} hours={form.hours} />
-            {ask.error && (
-              <div style={{ marginTop: 12 }}>
-                <Failed error={ask.error} />
-              </div>
-            )}
-            <Group mt="md">
-              <Button type="submit" loading={ask.isPending} disabled={body === null}>
-                {preview.data?.fits === false && form.wait ? t("new.queue") : t("new.send")}
-              </Button>
-            </Group>
+            <div className="answer">
+              <Fits query={preview} isAsked={body !== null} hours={form.hours} />
+              {ask.error && (
+                <div style={{ marginTop: 12 }}>
+                  <Failed error={ask.error} />
+                </div>
+              )}
+              <Group mt="md">
+                <Button type="submit" loading={ask.isPending} disabled={body === null}>
+                  {preview.data?.fits === false && form.wait ? t("new.queue") : t("new.send")}
+                </Button>
+              </Group>
+            </div>
           </Grid.Col>
         </Grid>
       </form>

@@ -41,9 +41,11 @@ export default function RatesPage() {
             </Async>
           </Grid.Col>
           <Grid.Col span={{ base: 12, xl: 4 }}>
-            <Panel title={t("calculator.title")} note={t("calculator.note")}>
-              <Calculator />
-            </Panel>
+            <div>
+              <Panel title={t("calculator.title")} note={t("calculator.note")}>
+                <Calculator />
+              </Panel>
+            </div>
           </Grid.Col>
         </Grid>
       </Stack>
