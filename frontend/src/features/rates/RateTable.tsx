@@ -35,6 +35,7 @@ export function RateTable({ rates, mayWrite }: { rates: Rate[]; mayWrite: boolea
         header: t("column.where"),
         value: (row) => row.nodePool ?? row.clusterName,
         cell: (row) => row.nodePool ?? row.clusterName ?? t("anywhere"),
+        hidden: !rates.some((row) => row.nodePool ?? row.clusterName),
       },
       {
         id: "costPerHour",
@@ -90,7 +91,7 @@ export function RateTable({ rates, mayWrite }: { rates: Rate[]; mayWrite: boolea
           ]
         : []),
     ],
-    [t, format, mayWrite],
+    [t, format, mayWrite, rates],
   );
   return (
     <DataTable
