@@ -55,7 +55,17 @@ function Content({ device }: { device: DeviceDetail }) {
       )}
       <Now device={device} />
       <Health deviceId={device.deviceId} />
-      <Panel title={t("device.occupancy")} note={device.mig ? t("slots.note") : undefined}>
+      <Panel
+        title={t("device.occupancy")}
+        note={device.mig ? t("slots.note") : undefined}
+        side={
+          device.mig?.migEnabled && (
+            <Anchor component={Link} to={`/mig/gpus/${device.deviceId}` as never} size="sm">
+              {t("slots.edit")}
+            </Anchor>
+          )
+        }
+      >
         {device.mig ? (
           <SlotDrawing
             units={device.mig.placementUnits}
