@@ -6,7 +6,8 @@
 
 An exposition is checked for names, labels, ranges and repeated rows; with --again it is read twice,
 and counters must not fall. The API and Prometheus are asked for the newest temperature of each GPU:
-it changes slowly, so both must tell nearly the same although they looked at other moments. Needs nothing but Python. The key for the API is GPU_MANAGEMENT_API_KEY.
+it changes slowly, so both must tell nearly the same although they looked at other moments.
+Needs nothing but Python. The key for the API is GPU_MANAGEMENT_API_KEY.
 Exit: 0 all well, 1 something is wrong, 2 misused, 3 a source does not answer.
 """
 

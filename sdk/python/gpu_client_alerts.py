@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from gpu_client_http import Transport, Json
+from gpu_client_http import Json, Transport
 
 _ALERTS = "/api/v1/gpu/alerts"
 _SILENCES = f"{_ALERTS}/silences"

@@ -109,7 +109,10 @@ def upgrade() -> None:
         _cluster("resource_pods"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_resource_pods")),
         sa.UniqueConstraint(
-            "cluster_name", "namespace", "pod_name", name=op.f("uq_resource_pods_cluster_name_namespace_pod_name")
+            "cluster_name",
+            "namespace",
+            "pod_name",
+            name=op.f("uq_resource_pods_cluster_name_namespace_pod_name"),
         ),
     )
 
