@@ -26,7 +26,7 @@ const WORDS = {
 for (const [language, words] of Object.entries(WORDS)) {
   test(`a GPU is asked for, kept longer and given back: ${language}`, async ({ page }) => {
     await prefer(page, language, "light");
-    const pod = `journey-${language}-${test.info().retry}`;
+    const pod = `journey-${language}-${Date.now().toString(36)}`;
     await page.goto("/allocations");
     await page.getByRole("link", { name: words.ask }).click();
     await expect(page).toHaveURL(/\/allocations\/new/);
