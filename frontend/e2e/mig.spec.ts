@@ -178,6 +178,7 @@ for (const language of ["en", "ko"]) {
           "mig-layout": `/mig/gpus/${device.deviceId}?layout=1g.10gb@0`,
           "mig-none": "/mig/gpus/no-such-gpu",
           "mig-plan": "/mig/plan?demand=7g.80gb:9&work=Training,Inference,Development",
+          "mig-short": "/mig/plan?demand=7g.80gb:99",
           "mig-run": `/mig/plans/${planId}`,
         };
         await page.setViewportSize(viewport);

@@ -87,6 +87,7 @@ function Outcome({ plan, preview, hits }: OutcomeProps) {
         color={unserved ? "yellow" : "teal"}
         variant="light"
         role="status"
+        styles={{ label: { color: "var(--mantine-color-text)" } }}
         icon={<Icon name={unserved ? "warning" : "check"} />}
         title={unserved ? t("outcome.unserved", { what: unserved }) : t("outcome.served")}
       >
