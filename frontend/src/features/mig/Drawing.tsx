@@ -19,47 +19,50 @@ export function Drawing({ device, label, units, sizes, places, onRemove }: Drawi
   const { t } = useTranslation("mig");
   const known = new Map(device.slices.map((one) => [written([one]), one]));
   return (
-    <ol
-      className="drawing"
-      aria-label={label}
-      style={{ gridTemplateColumns: `repeat(${units}, minmax(0, 1fr))` }}
-    >
-      {slotsOf(units, places, sizes).map(({ start, size, place }) => {
-        const slice = place && known.get(written([place]));
-        const state = place ? (slice ? (slice.isHeld ? "held" : "idle") : "new") : "gap";
-        return (
-          <li
-            key={start}
-            data-state={state}
-            style={{ gridColumn: `${start + 1} / span ${size}` }}
-            title={place ? `${place.profile} @ ${start}` : undefined}
-          >
-            <b>{place?.profile ?? ""}</b>
-            {slice?.holder ? (
-              <Link to={`/allocations/${slice.holder.allocationId}` as never}>
-                {slice.holder.namespace}/{slice.holder.podName}
-              </Link>
-            ) : (
-              <span>{t(`slice.${state}`)}</span>
-            )}
-            {place && state !== "held" && onRemove && (
-              <button
-                type="button"
-                className="quiet"
-                aria-label={t("layout.remove", { profile: place.profile, start })}
-                onClick={() => onRemove(place)}
-              >
-                {t("layout.removeShort")}
-              </button>
-            )}
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse must be able to scroll
+    <section className="drawing-box" aria-label={label} tabIndex={0}>
+      <ol
+        className="drawing"
+        aria-label={label}
+        style={{ gridTemplateColumns: `repeat(${units}, minmax(0, 1fr))` }}
+      >
+        {slotsOf(units, places, sizes).map(({ start, size, place }) => {
+          const slice = place && known.get(written([place]));
+          const state = place ? (slice ? (slice.isHeld ? "held" : "idle") : "new") : "gap";
+          return (
+            <li
+              key={start}
+              data-state={state}
+              style={{ gridColumn: `${start + 1} / span ${size}` }}
+              title={place ? `${place.profile} @ ${start}` : undefined}
+            >
+              <b>{place?.profile ?? ""}</b>
+              {slice?.holder ? (
+                <Link to={`/allocations/${slice.holder.allocationId}` as never}>
+                  {slice.holder.namespace}/{slice.holder.podName}
+                </Link>
+              ) : (
+                <span>{t(`slice.${state}`)}</span>
+              )}
+              {place && state !== "held" && onRemove && (
+                <button
+                  type="button"
+                  className="quiet"
+                  aria-label={t("layout.remove", { profile: place.profile, start })}
+                  onClick={() => onRemove(place)}
+                >
+                  {t("layout.removeShort")}
+                </button>
+              )}
+            </li>
+          );
+        })}
+        {Array.from({ length: units }, (_, unit) => unit).map((unit) => (
+          <li key={`unit-${unit}`} className="unit" aria-hidden="true">
+            {unit}
           </li>
-        );
-      })}
-      {Array.from({ length: units }, (_, unit) => unit).map((unit) => (
-        <li key={`unit-${unit}`} className="unit" aria-hidden="true">
-          {unit}
-        </li>
-      ))}
-    </ol>
+        ))}
+      </ol>
+    </section>
   );
 }
