@@ -22,6 +22,7 @@ TABLE = {
     Permission.DEVICES_WRITE: {A, OP},
     Permission.MIG_READ: {A, OP, U, V, F},
     Permission.MIG_WRITE: {A, OP},
+    Permission.MIG_CUT: {A, OP},
     Permission.ALLOCATIONS_READ: {A, OP, U},
     Permission.ALLOCATIONS_WRITE: {A, OP, U},
     Permission.COST_READ: {A, V, F},

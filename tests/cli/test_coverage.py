@@ -188,12 +188,15 @@ def test_kinds_of_work_and_list_prices_are_shown(live: LiveServer) -> None:
 
 
 def test_one_slice_is_shown(live: LiveServer) -> None:
-    device = "gpu-worker-1-GPU-03"
+    device = "cli-sliced-GPU-00"  # its own: other tests take what the fleet has
+    told = {"nodeName": "cli-sliced", "deviceIndex": 0, "modelId": "a100-sxm4-80gb"}
+    live.ask("POST", "/api/v1/gpu/devices", told | {"migEnabled": True})
     assert gpuctl(live, "mig", "create", device, "1g.10gb", "--start", "6").code == 0
     name = f"{device}-MIG-1g.10gb-6"
     assert name in gpuctl(live, "mig", "instances", name).out
     assert gpuctl(live, "mig", "destroy", name).code == 0
     assert gpuctl(live, "mig", "instances", name).code == 1
+    assert gpuctl(live, "devices", "delete", device).code == 0
 
 
 def test_a_repacking_is_previewed(live: LiveServer) -> None:

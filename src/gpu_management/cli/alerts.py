@@ -88,7 +88,7 @@ For = Annotated[str, typer.Option("--for", metavar="SPAN", help="From now, such 
 
 def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    alerts = group("alerts", "What fires, and who looks after it.", inside=app)
+    alerts = group("alerts", "What fires, and who looks after it; silences.", inside=app)
     command(alerts, "list", watchable=True)(list_alerts)
     command(alerts, "get")(get)
     command(alerts, "ack")(acknowledge)
