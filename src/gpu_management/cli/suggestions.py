@@ -66,7 +66,9 @@ Note = Annotated[str | None, typer.Option("--note", "-m", help="Why.")]
 
 def install(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    suggestions = group("suggestions", "GPU time that could be saved, and what is left alone.", inside=app)
+    suggestions = group(
+        "suggestions", "GPU time that could be saved, and what is left alone.", inside=app
+    )
     command(suggestions, "list", watchable=True)(list_suggestions)
     command(suggestions, "get")(get)
     command(suggestions, "apply")(apply)
