@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
-from gpu_management.core.database import JsonText, Money, UtcDateTime, open_database
+from gpu_management.core.database import JsonText, Money, UtcDateTime, in_parts, open_database
 from gpu_management.devices.models import Cluster
 from tests.support.apps import NOON
 from tests.support.house import House
@@ -107,3 +107,10 @@ def test_a_reader_sees_the_moment_it_began_at(house: House, tmp_path: Path) -> N
     with other.read() as session:
         assert "later" in session.scalars(select(Cluster.name)).all()
     other.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 500, 501, 1700])
+def test_keys_are_asked_for_in_parts_that_fit_a_statement(count: int) -> None:
+    parts = list(in_parts(range(count)))
+    assert [key for part in parts for key in part] == list(range(count))
+    assert all(0 < len(part) <= 500 for part in parts)

@@ -36,7 +36,7 @@ def _cards(house: House, gpus: int) -> None:
 
 
 def _part(**facts: object) -> Part:
-    told = {"device": 1, "kind": HoldKind.WHOLE, "milli": 1000, "start": None, "profile": None}
+    told = {"kind": HoldKind.WHOLE, "milli": 1000, "start": None}
     told |= {"pod": "p", "workload": WorkloadType.TRAINING, "since": 0.0, "until": 500.0}
     return Part(**(told | facts))  # type: ignore[arg-type]
 

@@ -17,11 +17,10 @@ from gpu_management.alerts.models import Alert, Silence
 from gpu_management.alerts.past import Past
 from gpu_management.alerts.reading import Reader
 from gpu_management.alerts.rules import RULES, Rule
-from gpu_management.core.database import Database
+from gpu_management.core.database import Database, in_parts
 
 KEEP_EVERY: Final = timedelta(seconds=60)
 """How often waiting alerts are written down, and the figures of open ones."""
-_IN_ONE_QUERY: Final = 500
 
 
 @dataclass(slots=True)
@@ -99,8 +98,7 @@ def purge(session: Session, *, before: datetime, at_once: int) -> int:
     gone = 0
     for key, ended in ((Alert.id, Alert.resolved_at), (Silence.silence_id, Silence.ends_at)):
         found = session.scalars(select(key).where(ended < before).limit(at_once - gone)).all()
-        for start in range(0, len(found), _IN_ONE_QUERY):
-            some = found[start : start + _IN_ONE_QUERY]
+        for some in in_parts(found):
             session.execute(delete(key.class_).where(key.in_(some)))
         gone += len(found)
     return gone

@@ -16,10 +16,10 @@ from gpu_management.alerts.rules import Rule
 from gpu_management.auth import service as auth
 from gpu_management.auth.access import visible_team
 from gpu_management.auth.principals import Principal
+from gpu_management.core.database import in_parts
 from gpu_management.core.paging import Listing, Page, list_rows
 from gpu_management.notifications.models import Delivery
 
-_IN_ONE_QUERY: Final = 500
 _IS_OPEN: Final = Alert.resolved_at.is_(None)
 _IS_TAKEN: Final = Alert.acknowledged_at.is_not(None)
 _STATUS: Final[Mapping[AlertStatus, ColumnElement[bool]]] = {
@@ -101,8 +101,7 @@ def _sent(session: Session, alert_ids: Sequence[str]) -> dict[str, int]:
         .where(Delivery.subject_kind == "alert", Delivery.sent_at.is_not(None))
         .group_by(Delivery.subject_id)
     )
-    for start in range(0, len(alert_ids), _IN_ONE_QUERY):
-        some = alert_ids[start : start + _IN_ONE_QUERY]
+    for some in in_parts(alert_ids):
         found |= dict(session.execute(query.where(Delivery.subject_id.in_(some))).all())
     return found
 

@@ -14,7 +14,7 @@ from gpu_management.allocations.models import Allocation, Hold, Phase
 from gpu_management.auth.access import Permission, visible_team
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second
-from gpu_management.core.database import MICROS, AnyRow, AnySelect
+from gpu_management.core.database import MICROS, AnyRow, AnySelect, in_parts
 from gpu_management.core.paging import Listing, Page, list_rows
 from gpu_management.devices.models import Device, Model
 from gpu_management.mig.models import MigInstance
@@ -27,7 +27,6 @@ SORTS = {
     "namespace": Allocation.namespace,
     "podName": Allocation.pod_name,
 }
-_IN_ONE_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +95,7 @@ def _on_device(device_id: str) -> Select[str | None]:
 def holds_of(session: Session, allocation_ids: Sequence[str]) -> dict[str, list[AnyRow]]:
     """Return the holds of each allocation, with device, slice and model, oldest first."""
     found: dict[str, list[AnyRow]] = defaultdict(list)
-    for start in range(0, len(allocation_ids), _IN_ONE_QUERY):
-        some = allocation_ids[start : start + _IN_ONE_QUERY]
+    for some in in_parts(allocation_ids):
         for row in session.execute(hold_rows().where(Hold.allocation_id.in_(some))):
             found[row.allocation_id].append(row)
     return found

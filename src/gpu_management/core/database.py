@@ -55,6 +55,8 @@ AnySelect = Select[*tuple[Any, ...]]
 """A query with many columns."""
 
 _E = TypeVar("_E", bound=StrEnum)
+_Key = TypeVar("_Key")
+_IN_ONE_QUERY = 500
 
 _INSERTS: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
@@ -305,3 +307,9 @@ def _open_sqlite(url: str) -> Engine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def in_parts(keys: Sequence[_Key]) -> Iterator[Sequence[_Key]]:
+    """Yield `keys` in parts that fit the `IN` of one statement; every engine has a limit."""
+    for start in range(0, len(keys), _IN_ONE_QUERY):
+        yield keys[start : start + _IN_ONE_QUERY]

@@ -11,13 +11,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from gpu_management.allocations.models import Hold
 from gpu_management.allocations.queries import hold_facts, priced
-from gpu_management.core.database import AnyRow, AnySelect
+from gpu_management.core.database import AnyRow, AnySelect, in_parts
 from gpu_management.costs.days import day_start
 from gpu_management.costs.ledger import WHOLE_MILLI, Held, Life, Standing, Steps, steps_of
 from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Model
 from gpu_management.rates.book import Book, Priced, charged
-
-_IN_ONE_QUERY = 500
 
 
 def second(moment: datetime) -> int:
@@ -206,8 +204,7 @@ def _of_devices(
         return connection.execute(query).all()
     wanted = sorted(devices)
     found: list[AnyRow] = []
-    for start in range(0, len(wanted), _IN_ONE_QUERY):
-        some = wanted[start : start + _IN_ONE_QUERY]
+    for some in in_parts(wanted):
         found += connection.execute(query.where(column.in_(some))).all()
     return found
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from gpu_management.core.database import table_of
+from gpu_management.core.database import in_parts, table_of
 from gpu_management.costs import closed_rows as made
 from gpu_management.costs import queries
 from gpu_management.costs.closed_rows import Closed, Rows, Terms
@@ -27,7 +27,6 @@ QUIET = timedelta(minutes=10)
 """Collectors that were cut off send what they kept in many pieces: they are waited for."""
 _LONGEST = timedelta(hours=47)
 """Days that began earlier are left: not all of their minutes need be kept."""
-_IN_ONE_QUERY = 500
 _REMADE = table_of(RemadeMinute)
 
 
@@ -59,8 +58,7 @@ def remeasured(session: Session, terms: Terms, state: Closed, *, now: datetime) 
 
 def _devices(session: Session, minutes: Sequence[int]) -> set[int]:
     found: set[int] = set()
-    for start in range(0, len(minutes), _IN_ONE_QUERY):
-        some = minutes[start : start + _IN_ONE_QUERY]
+    for some in in_parts(minutes):
         query = select(MinuteUse.device_id).where(MinuteUse.at_ts.in_(some)).distinct()
         found.update(session.scalars(query))
     return found
@@ -89,7 +87,7 @@ def _changed(session: Session, day: date, found: dict[int, Use]) -> dict[int, tu
     """Return what to add to the figures of holds whose day is recorded as it was held."""
     wanted = sorted(found)
     changed: dict[int, tuple[int, ...]] = {}
-    for start in range(0, len(wanted), _IN_ONE_QUERY):
+    for some in in_parts(wanted):
         query = (
             select(
                 HoldDay.hold_id,
@@ -97,7 +95,7 @@ def _changed(session: Session, day: date, found: dict[int, Use]) -> dict[int, tu
                 func.sum(HoldDay.used_milli_seconds),
                 func.sum(HoldDay.idle_milli_seconds),
             )
-            .where(HoldDay.day == day, HoldDay.hold_id.in_(wanted[start : start + _IN_ONE_QUERY]))
+            .where(HoldDay.day == day, HoldDay.hold_id.in_(some))
             .group_by(HoldDay.hold_id)
         )
         for hold, held, used, idle in session.connection().execute(query):

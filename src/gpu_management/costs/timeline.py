@@ -14,7 +14,7 @@ from gpu_management.allocations.queries import hold_rows, priced
 from gpu_management.auth.access import Permission, may_see
 from gpu_management.auth.principals import Principal
 from gpu_management.core.clock import whole_second
-from gpu_management.core.database import MICROS, AnyRow
+from gpu_management.core.database import MICROS, AnyRow, in_parts
 from gpu_management.costs import limits, queries, shaping
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.ledger import Buckets, Life, buckets, stretches
@@ -24,7 +24,6 @@ from gpu_management.devices.errors import DeviceNotFound
 from gpu_management.devices.models import Device, Node
 from gpu_management.rates.book import Book
 
-_IN_ONE_QUERY = 500
 _FAR = timedelta(days=366)
 """How far ahead a cost limit is looked for where an allocation has no end."""
 
@@ -85,8 +84,7 @@ def _holders(session: Session, names: Collection[str]) -> list[dict[str, Any]]:
     )
     wanted = sorted(names)
     found: list[dict[str, Any]] = []
-    for start in range(0, len(wanted), _IN_ONE_QUERY):
-        some = wanted[start : start + _IN_ONE_QUERY]
+    for some in in_parts(wanted):
         rows = session.execute(select(*columns).where(Allocation.allocation_id.in_(some)))
         found += [dict(row._mapping) for row in rows]
     return sorted(found, key=lambda row: str(row["allocation_id"]))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Hold
-from gpu_management.core.database import AnyRow, Database
+from gpu_management.core.database import AnyRow, Database, in_parts
 from gpu_management.core.logs import get_logger
 from gpu_management.core.paging import Listing, Page, page_of_rows
 from gpu_management.devices import service as devices
@@ -29,7 +29,6 @@ _UNMEASURED: Final = "unmeasured"
 _OF_HEAT: Final = frozenset({"hot", "throttled"})
 _HEAT_STAYS: Final = timedelta(minutes=5)
 """So long a verdict stays that heat caused: temperatures come and go."""
-_IN_ONE_QUERY: Final = 500
 _GPUS: Final = (
     select(Device.id, Device.device_id, Device.model_id, Device.state, Node.node_name)
     .join(Node, Node.id == Device.node_id)
@@ -252,9 +251,9 @@ def affected(session: Session, device_pks: Iterable[int]) -> dict[int, list[str]
         .where(Hold.ended_at.is_(None))
         .order_by(Hold.id)
     )
-    for start in range(0, len(keys), _IN_ONE_QUERY):
-        some = query.where(Hold.device_id.in_(keys[start : start + _IN_ONE_QUERY]))
-        for pk, allocation_id in session.connection().execute(some):
+    for some in in_parts(keys):
+        rows = session.connection().execute(query.where(Hold.device_id.in_(some)))
+        for pk, allocation_id in rows:
             found[pk].append(allocation_id)
     return found
 

@@ -19,6 +19,7 @@ from gpu_management.allocations.observing import OBSERVER
 from gpu_management.allocations.queries import effective
 from gpu_management.auth.principals import SYSTEM
 from gpu_management.core.clock import wire_time
+from gpu_management.core.database import in_parts
 from gpu_management.devices import service as devices
 from gpu_management.events import service as events
 from gpu_management.metrics.fleet import Only
@@ -32,7 +33,6 @@ from gpu_management.optimization.models import Status, Suggestion, SuggestionTyp
 AT_ONCE = 200
 """Allocations one look changes at most; the next goes on."""
 _OPEN = (Status.OPEN, Status.NOTICED)
-_IN_ONE_QUERY = 500
 
 Evidence = Mapping[str, Sequence[dict[str, Any]]]
 """What was measured of each idle allocation, GPU by GPU."""
@@ -232,8 +232,7 @@ def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
 def _held(session: Session, names: Sequence[str]) -> dict[str, int]:
     """Return how many GPUs and slices each allocation holds."""
     found: dict[str, int] = {}
-    for start in range(0, len(names), _IN_ONE_QUERY):
-        some = names[start : start + _IN_ONE_QUERY]
+    for some in in_parts(names):
         query = (
             select(Hold.allocation_id, func.count())
             .where(Hold.allocation_id.in_(some), Hold.ended_at.is_(None), effective())
@@ -253,8 +252,7 @@ def _open_ones(session: Session, only: str | None) -> dict[str, Suggestion]:
 
 def _dismissed(session: Session, names: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for start in range(0, len(names), _IN_ONE_QUERY):
-        some = names[start : start + _IN_ONE_QUERY]
+    for some in in_parts(names):
         query = select(Suggestion.allocation_id).where(
             Suggestion.allocation_id.in_(some), Suggestion.status == Status.DISMISSED
         )
@@ -264,8 +262,7 @@ def _dismissed(session: Session, names: Sequence[str]) -> set[str]:
 
 def _allocations(session: Session, names: Sequence[str]) -> list[Allocation]:
     found: list[Allocation] = []
-    for start in range(0, len(names), _IN_ONE_QUERY):
-        some = names[start : start + _IN_ONE_QUERY]
+    for some in in_parts(names):
         query = select(Allocation).where(Allocation.allocation_id.in_(some))
         found += session.scalars(query, execution_options={"populate_existing": True})
     return found

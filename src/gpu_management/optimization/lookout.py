@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation
-from gpu_management.core.database import AnyRow
+from gpu_management.core.database import AnyRow, in_parts
 from gpu_management.metrics import fleet
 from gpu_management.metrics.fleet import Only, Stretch
 from gpu_management.metrics.questions import Group, How, Metric, Point, Question, question
@@ -25,7 +25,6 @@ MADE_SECONDS = 180
 """Minutes are made of samples so long after they are over."""
 _ENOUGH = 0.9
 """The part of an hour's samples that must be there, as in `IdleRule.min_samples`."""
-_IN_ONE_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +167,7 @@ def _shown(
 
 def _allocations(session: Session, keys: Sequence[str]) -> dict[str, Allocation]:
     found: dict[str, Allocation] = {}
-    for start in range(0, len(keys), _IN_ONE_QUERY):
-        some = keys[start : start + _IN_ONE_QUERY]
+    for some in in_parts(keys):
         query = select(Allocation).where(Allocation.allocation_id.in_(some))
         found |= {row.allocation_id: row for row in session.scalars(query)}
     return found

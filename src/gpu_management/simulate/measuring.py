@@ -55,12 +55,10 @@ def use_of(seed: int, pod: str, workload: WorkloadType, at: float) -> float:
 class Part:
     """A hold, with what is needed to say how its GPU behaves."""
 
-    device: int
     kind: HoldKind
     milli: int
     start: int | None
     """Where its MIG instance begins."""
-    profile: str | None
     pod: str
     workload: WorkloadType
     since: float
@@ -162,7 +160,6 @@ def _holds(cluster_name: str, since: datetime, until: datetime) -> AnySelect:
             Hold.milli,
             Hold.started_at,
             Hold.ended_at,
-            Hold.profile_name,
             MigInstance.placement_start,
             Allocation.pod_name,
             Allocation.workload_type,
@@ -180,11 +177,9 @@ def _holds(cluster_name: str, since: datetime, until: datetime) -> AnySelect:
 
 def _part(row: AnyRow) -> Part:
     return Part(
-        device=row.device_id,
         kind=row.kind,
         milli=row.milli,
         start=row.placement_start,
-        profile=row.profile_name,
         pod=row.pod_name,
         workload=row.workload_type,
         since=row.started_at.timestamp(),
