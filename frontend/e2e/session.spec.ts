@@ -42,3 +42,42 @@ test("a session that has ended leads back to the log-in page", async ({ page, co
   await page.getByText("7 days", { exact: true }).click();
   await expect(page.getByRole("button", { name: "Log in" })).toBeVisible();
 });
+
+test("a person sees the own allocations first", async ({ page, request }) => {
+  const asAdmin = { authorization: `Bearer ${GUARDED_KEY}` };
+  await request.post("/api/v1/gpu/devices", {
+    headers: asAdmin,
+    data: { nodeName: "e2e-own", modelId: "l4", deviceIndex: 0 },
+  });
+  const issued = await request.post("/api/v1/admin/api-keys", {
+    headers: asAdmin,
+    data: { name: `kim-${Date.now()}`, roles: ["USER"], team: "vision", user: "kim" },
+  });
+  const { key } = await issued.json();
+  for (const [podName, wait] of [
+    ["runs", false],
+    ["waits", true],
+  ] as const) {
+    const made = await request.post("/api/v1/gpu/allocations", {
+      headers: { authorization: `Bearer ${key}` },
+      data: {
+        namespace: "e2e",
+        podName,
+        workloadType: "Training",
+        requiredMemoryGb: 20,
+        wait,
+      },
+    });
+    expect(made.ok(), await made.text()).toBe(true);
+  }
+  await page.goto("/");
+  await page.getByLabel("API key", { exact: true }).fill(key);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await expect(page.getByText("Yours, kim")).toBeVisible();
+  const rows = page.getByRole("link", { name: /^e2e\// });
+  await expect(rows.first()).toHaveText("e2e/waits");
+  await expect(rows.nth(1)).toHaveText("e2e/runs");
+  expect(await violations(page)).toEqual([]);
+  await page.getByRole("link", { name: "Request GPUs" }).click();
+  await expect(page).toHaveURL(/allocations\/new/);
+});

@@ -204,3 +204,45 @@ def test_a_quantile_is_a_value_that_so_many_do_not_exceed(values: list[int], pct
     found = quantile(ordered, pct)
     assert found in values
     assert sum(value <= found for value in ordered) * 100 >= pct * len(ordered)
+
+
+def _told_to(house: House, **asked: Any) -> dict[str, Any]:
+    security = Security(Mode.ENFORCED, authenticators=(IssuedKeys(house.database),))
+    with house.database.write() as session:
+        key = schemas.ApiKeyCreate(name="k", roles=[Role.USER], **asked)
+        secret = service.create_key(session, key, by=ADMIN, now=house.now).secret
+    with house.client(security) as client:
+        client.headers["Authorization"] = f"Bearer {secret}"
+        return _screen(client)
+
+
+def test_a_person_sees_first_what_waits_then_what_ends_soonest(house: House) -> None:
+    house.node("n1", gpus=3)
+    house.request(user_id="kim", team_id="vision", pod_name="long", max_duration_hours=48)
+    house.request(user_id="kim", team_id="vision", pod_name="short", max_duration_hours=2)
+    house.request(user_id="lee", team_id="vision", pod_name="another")
+    house.request(user_id="kim", team_id="vision", pod_name="queued", wait_seconds=600)
+    house.clock.forward(hours=1)
+    own = _told_to(house, team="vision", user="kim")["own"]
+    assert (own["whose"], own["name"]) == ("user", "kim")
+    assert (own["running"], own["waiting"], own["endsSoon"]) == (2, 1, 1)
+    assert [one["podName"] for one in own["first"]] == ["queued", "short", "long"]
+    assert own["first"][0]["message"]
+    assert own["first"][1]["message"] is None
+    assert own["hourly"] > 0
+    assert own["month"] == pytest.approx(own["hourly"])
+
+
+def test_the_key_of_a_team_sees_what_the_team_has(house: House) -> None:
+    house.node("n1", gpus=3)
+    _suggest(house, "vision", 2)
+    house.request(team_id="speech", required_memory_gb=16)
+    own = _told_to(house, team="vision")["own"]
+    assert (own["whose"], own["running"]) == ("team", 1)
+    assert [one["isIdle"] for one in own["first"]] == [True]
+
+
+def test_who_is_nobody_in_particular_has_nothing_own(house: House, opened: TestClient) -> None:
+    house.node()
+    house.request()
+    assert _screen(opened)["own"] is None

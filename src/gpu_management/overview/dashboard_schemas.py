@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from gpu_management.allocations.models import Phase
 from gpu_management.core.wire import Amount, Moment, WireModel
 from gpu_management.costs.budget_schemas import Budget
 from gpu_management.devices.models import DeviceState
@@ -150,6 +151,36 @@ class Source(WireModel):
     of: int | None
 
 
+class OwnAllocation(WireModel):
+    """An allocation of the caller that waits or runs."""
+
+    allocation_id: str
+    namespace: str
+    pod_name: str
+    phase: Phase
+    allocated_resource: str | None
+    cost_per_hour: Amount | None
+    requested_at: Moment
+    expires_at: Moment | None
+    message: str | None = Field(description="Why it waits; null while it does not.")
+    is_idle: bool = Field(description="Whether it was noticed to be idle.")
+
+
+class Own(WireModel):
+    """What the caller has: as a person, or where the key is of no person, as a team."""
+
+    whose: Literal["user", "team"]
+    name: str
+    running: int
+    waiting: int
+    ends_soon: int = Field(description="Of those that run, how many end within 24 hours.")
+    hourly: Amount
+    month: Amount = Field(description="What the month cost so far, at most a minute old.")
+    first: list[OwnAllocation] = Field(
+        description="Six: who waits, then what ends soonest, then the newest."
+    )
+
+
 class FirstScreen(WireModel):
     """Everything the dashboard's first screen shows."""
 
@@ -160,6 +191,7 @@ class FirstScreen(WireModel):
     devices_by_status: dict[str, int]
     active_allocations: int
     funnel: Funnel
+    own: Own | None = Field(description="Null for a caller who is no person and of no team.")
     money: MoneyStrip
     days: list[DayHours]
     nodes: list[NodeGpus]

@@ -14,6 +14,7 @@ import { FleetPanel } from "./FleetPanel";
 import { FunnelPanel } from "./FunnelPanel";
 import { IdlePanel } from "./IdlePanel";
 import { MoneyStrip } from "./MoneyStrip";
+import { OwnPanel } from "./OwnPanel";
 import { SlicesPanel } from "./SlicesPanel";
 import { SourcesLine } from "./SourcesLine";
 import { WaitingPanel } from "./WaitingPanel";
@@ -63,6 +64,7 @@ export default function OverviewPage() {
 function Panels({ screen }: { screen: Screen }) {
   return (
     <>
+      {screen.own && <OwnPanel own={screen.own} />}
       <FunnelPanel screen={screen} />
       <MoneyStrip money={screen.money} days={screen.days} />
       <Grid gap="md">
