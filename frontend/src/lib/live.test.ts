@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { concerns, EVERYTHING, LiveStream } from "./live";
+import { concerns, EVERYTHING, LiveStream, oneAtATime } from "./live";
 
 /** A stream of events that the test writes. */
 function channel() {
@@ -74,6 +74,33 @@ describe("LiveStream", () => {
     await vi.advanceTimersByTimeAsync(600_000);
     expect(asked).toBe(before);
     expect(stream.state).toBe("idle");
+  });
+});
+
+describe("asking again", () => {
+  it("waits for the answer, and then asks once for all that came meanwhile", async () => {
+    const answers: (() => void)[] = [];
+    const ask = oneAtATime(() => new Promise<void>((resolve) => answers.push(resolve)));
+    for (let time = 0; time < 5; time++) ask();
+    expect(answers).toHaveLength(1);
+    answers[0]?.();
+    await vi.waitFor(() => expect(answers).toHaveLength(2));
+    answers[1]?.();
+    await Promise.resolve();
+    expect(answers).toHaveLength(2);
+  });
+
+  it("leaves nothing on the signal of a stream that broke often", async () => {
+    vi.useFakeTimers();
+    const add = vi.spyOn(AbortSignal.prototype, "addEventListener");
+    const remove = vi.spyOn(AbortSignal.prototype, "removeEventListener");
+    const stream = new LiveStream(() => Promise.reject(new Error("away")));
+    stream.listen(() => {});
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(add.mock.calls.length).toBeGreaterThan(5);
+    expect(add.mock.calls.length - remove.mock.calls.length).toBeLessThanOrEqual(1);
+    stream.stop();
+    vi.useRealTimers();
   });
 });
 

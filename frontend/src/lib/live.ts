@@ -123,13 +123,36 @@ export function concerns(types: ReadonlySet<string>, patterns: readonly string[]
   );
 }
 
+/**
+ * Do `work` whenever it is asked for, but never twice at once: what is asked for meanwhile is done
+ * once, afterwards. Without it, events that come faster than answers would cancel every answer.
+ */
+export function oneAtATime(work: () => Promise<unknown>): () => void {
+  let isBusy = false;
+  let isDue = false;
+  const ask = async (): Promise<void> => {
+    isDue = true;
+    if (isBusy) return;
+    isBusy = true;
+    while (isDue) {
+      isDue = false;
+      await work();
+    }
+    isBusy = false;
+  };
+  return () => void ask();
+}
+
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = window.setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
+    const end = () => {
       window.clearTimeout(timer);
+      // The signal lives as long as the stream: a day of breaks must leave nothing on it.
+      signal.removeEventListener("abort", end);
       resolve();
-    });
+    };
+    const timer = window.setTimeout(end, ms);
+    signal.addEventListener("abort", end);
   });
 }
 
