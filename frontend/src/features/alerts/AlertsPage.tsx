@@ -12,10 +12,11 @@ import { Silences } from "./Silences";
 /** What needs somebody, what is silenced, by which rules, and who is told. */
 export default function AlertsPage() {
   const { t } = useTranslation("alerts");
-  const isAdmin = useMay("admin");
+  const mayRead = useMay("general.write");
   const [tab, setTab] = useUrlState("tab", "inbox");
   useLive(["alert.*"], ["alerts"]);
-  const tabs = ["inbox", "silences", "rules", ...(isAdmin ? ["channels"] : [])];
+  useLive(["notification.*"], ["notifications"]);
+  const tabs = ["inbox", "silences", "rules", ...(mayRead ? ["channels"] : [])];
   return (
     <Page title={t("title")} lead={t("lead")}>
       <Tabs value={tab} onChange={(value) => setTab(value ?? "inbox")} keepMounted={false}>
@@ -35,7 +36,7 @@ export default function AlertsPage() {
         <Tabs.Panel value="rules">
           <Rules />
         </Tabs.Panel>
-        {isAdmin && (
+        {mayRead && (
           <Tabs.Panel value="channels">
             <Channels />
           </Tabs.Panel>
