@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import insert, select
 
 from gpu_management.allocations.errors import GpuNotAvailable
 from gpu_management.costs import closing
 from gpu_management.costs.grouping import Dimension
-from gpu_management.devices.models import DeviceState
+from gpu_management.devices.models import Device, DeviceState
+from gpu_management.metrics.models import WHOLE_GPU, MinuteUse
 from gpu_management.rates.service import Price, set_rate
 from tests.support.billing import ended_holds, shorten
 from tests.support.house import A100, T4, V100, House, prepared_database
@@ -23,6 +25,7 @@ from tests.support.principals import ADMIN
 GPU = "/api/v1/gpu"
 START = datetime(2026, 2, 24, 7, 31, 13, tzinfo=UTC)
 TEAMS = ("ml", "web", '=cmd|"/c calc"!A1', None)
+PARTS = ("used", "idle", "unattributed")
 MICRO = Decimal(1_000_000)
 
 
@@ -48,8 +51,33 @@ def live_through(house: House, seed: int, *, steps: int) -> None:
     ]
     running: list[str] = []
     for _ in range(steps):
+        since = house.now
         house.clock.forward(seconds=random.randint(1, 60_000))
+        _measure(house, random, since)
         _step(house, random, machines, running)
+
+
+def _measure(house: House, random: Random, since: datetime) -> None:
+    """Write some minutes of what GPUs and slices did; the others were not measured."""
+    first, last = (int(moment.timestamp()) // 60 for moment in (since, house.now))
+    minutes = random.sample(range(first, last), min(15, last - first))
+    with house.database.write() as session:
+        devices = session.scalars(select(Device.id)).all()
+        rows = [
+            {
+                "device_id": device,
+                "gpu_instance_id": instance,
+                "at_ts": 60 * minute,
+                "samples": 4,
+                "utilization_samples": 4,
+                "utilization_pct": random.choice((0.0, 37.5, 100.0)),
+            }
+            for device in devices
+            for instance in (WHOLE_GPU, 1)
+            for minute in minutes
+        ]
+        if rows:
+            session.execute(insert(MinuteUse), rows)
 
 
 def _step(house: House, random: Random, machines: list[str], running: list[str]) -> None:
@@ -132,6 +160,33 @@ def test_every_answer_about_money_tells_the_same_sum(lived: House, caller: TestC
         costs, micros(found["totalCost"])
     )
     assert found["totalCost"] > 0
+
+
+def test_every_row_of_costs_is_parted_and_the_parts_sum_to_the_same(
+    lived: House, caller: TestClient
+) -> None:
+    window = {"start": START.isoformat(), "end": lived.now.isoformat()}
+    buckets = ask(caller, "cost/analysis", **window)["buckets"]
+    fleet = [micros(buckets[name]["cost"]) for name in PARTS]
+    assert min(fleet) > 0
+    payers = [one for one in Dimension if one not in {Dimension.NODE, Dimension.ALLOCATION}]
+    told = {}
+    for group in ("", *Dimension, "team,day", "allocation,month", ",".join(payers)):
+        rows = ask(caller, "cost/by", group=group, **window)
+        parts = [[micros(row[f"{name}Cost"]) for name in PARTS] for row in rows]
+        assert [sum(row) for row in parts] == [micros(row["cost"]) for row in rows]
+        assert min(amount for row in parts for amount in row) >= 0
+        told[group] = [sum(column) for column in zip(*parts, strict=True)]
+    by_hold = [told.pop(group) for group in ("node", "allocation", "allocation,month")]
+    assert told == dict.fromkeys(told, fleet)
+    assert by_hold == [by_hold[0]] * 3
+    ml = ask(caller, "cost/by", group="user", team="ml", **window)
+    (whole,) = (
+        row for row in ask(caller, "cost/by", group="team", **window) if row["team"] == "ml"
+    )
+    assert [added(row[f"{name}Cost"] for row in ml) for name in PARTS] == [
+        micros(whole[f"{name}Cost"]) for name in PARTS
+    ]
 
 
 def test_opencost_clients_read_that_sum_rounded(lived: House, caller: TestClient) -> None:

@@ -68,12 +68,15 @@ def cost_by(  # noqa: PLR0913 - one parameter for each option
     limit: Limit = None,
     sort: Sort = None,
 ) -> None:
-    """Show what was spent by any dimensions; the rows sum to the total."""
+    """Show what was spent by any dimensions, and what of it was used; rows sum to the total."""
     names = [_field(name) for name in groups.split(",")]
     columns = (
         *(col(name.upper(), name) for name in names),
         num("GPU HOURS", lambda row: text.money(row["gpuHours"])),
         num("COST", lambda row: text.money(row["cost"])),
+        num("USED", lambda row: text.money(row["usedCost"])),
+        num("IDLE", lambda row: text.money(row["idleCost"])),
+        num("UNMEASURED", lambda row: text.money(row["unattributedCost"]), rank=1),
     )
     shell.listing(
         _OWN_BY if mine else _BY,

@@ -14,6 +14,7 @@ from gpu_management.costs.capacity import DIMENSIONS, buckets_by
 from gpu_management.costs.grouping import Dimension, Question, added_up
 from gpu_management.costs.reader import Reader
 from gpu_management.costs.service import Desk, Window
+from gpu_management.costs.using import Measured, measured_by
 
 _FIELDS = {dimension: dimension.name.lower() for dimension in Dimension}
 _IN_TIME = {Dimension.DAY, Dimension.MONTH}
@@ -38,9 +39,11 @@ def cost_by(
     only: Mapping[Dimension, str],
     reader: Reader,
 ) -> list[dict[str, Any]]:
-    """Return what each group cost; the rows sum to the total to the millionth."""
+    """Return what each group cost and what of it was used; rows sum to the total, exactly."""
     question = Question(window.since, window.until, groups, only, reader)
-    found = added_up(session, desk.terms(session), question)
+    terms = desk.terms(session)
+    found = added_up(session, terms, question)
+    measured = measured_by(session, terms, question)
     blank = dict.fromkeys(_FIELDS.values())
     return [
         {
@@ -51,6 +54,7 @@ def cost_by(
             "gpu_milli_seconds": sums.milli_seconds,
             "unpriced_gpu_hours": shaping.hours(sums.unpriced),
             "card_cost": shaping.money(sums.card_micros),
+            **shaping.parts(sums, measured.get(key, Measured())),
         }
         for key, sums in found.items()
     ]

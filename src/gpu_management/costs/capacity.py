@@ -13,10 +13,10 @@ from gpu_management.costs.closed_rows import CAPACITY, Terms
 from gpu_management.costs.closing import closed
 from gpu_management.costs.days import day_start, next_day
 from gpu_management.costs.differences import differences
-from gpu_management.costs.grouping import Dimension, parts_of
+from gpu_management.costs.grouping import Dimension, Question, parts_of
 from gpu_management.costs.ledger import Buckets
 from gpu_management.costs.models import DayCapacity
-from gpu_management.costs.using import Measured, measured_by, split
+from gpu_management.costs.using import measured_by, split
 from gpu_management.devices.models import Node
 
 DIMENSIONS = (
@@ -69,28 +69,10 @@ def buckets_by(
     whole = {key: sums for key, sums in found.items() if sums.total}
     if not is_split:
         return whole
-    return _split(session, terms, window, groups, wanted, whole=whole, nodes=nodes)
-
-
-def _split(  # noqa: PLR0913 - what was asked, and what was found
-    session: Session,
-    terms: Terms,
-    window: tuple[datetime, datetime],
-    groups: Sequence[Dimension],
-    wanted: Mapping[Dimension, Sequence[Any]],
-    *,
-    whole: dict[Key, Buckets],
-    nodes: Mapping[int, str],
-) -> dict[Key, Buckets]:
-    """Tell used and idle time apart from what was held, where it was measured."""
-    needed = list(dict.fromkeys([*groups, *wanted]))
-    sums: dict[Key, Measured] = defaultdict(Measured)
-    for raw, measured in measured_by(session, terms, window, needed).items():
-        values = dict(zip(needed, raw, strict=True))
-        if all(values[dimension] in some for dimension, some in wanted.items()):
-            sums[tuple(_shown(group, values[group], nodes) for group in groups)] += measured
+    asked = Question(*window, groups, only or {})
+    measured = measured_by(session, terms, asked)
     return {
-        key: split(buckets, sums[key]) if key in sums else buckets for key, buckets in whole.items()
+        key: split(sums, measured[key]) if key in measured else sums for key, sums in whole.items()
     }
 
 

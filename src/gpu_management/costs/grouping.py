@@ -4,7 +4,7 @@ The answer is the same as from the holds alone, whatever is closed (`tests/costs
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -109,7 +109,7 @@ _TOTALLED = frozenset(
     {Dimension.TEAM, Dimension.MODEL, Dimension.CLUSTER, Dimension.DAY, Dimension.MONTH}
 )
 """What the fewest sums of a day tell."""
-_Table = type[HoldDay] | type[DayCost] | type[DayTotal]
+Table = type[HoldDay] | type[DayCost] | type[DayTotal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def added_up(session: Session, terms: Terms, question: Question) -> Added:
     """Return the sums by the values of the question's dimensions; empty groups are left out."""
     state = closed(session, terms)
     parts = parts_of(terms, state, question.since, question.until)
-    wanted = _Wanted(session, question)
+    wanted = Wanted(session, question)
     found: Added = defaultdict(Sums)
     if parts.since is not None and parts.until is not None and state is not None:
         for key, figures in wanted.of_days(session, parts.since, parts.until):
@@ -150,15 +150,16 @@ def added_up(session: Session, terms: Terms, question: Question) -> Added:
         for key, figures in _of_differences(late, wanted, parts.since, parts.until):
             found[key].add(figures)
     for span in parts.raw:
-        for key, figures in _of_holds(session, terms, wanted, span, state=state):
+        for key, figures in _of_holds(session, terms, wanted, span):
             found[key].add(figures)
     return wanted.shown(found)
 
 
-class _Wanted:
+class Wanted:
     """A question made ready: which rows count, and what their key is."""
 
     def __init__(self, session: Session, question: Question) -> None:
+        """Read the names of nodes where they are needed."""
         self.groups = tuple(question.groups)
         self._nodes: dict[int, str] = {}
         self._only: dict[Dimension, frozenset[Any]] = {
@@ -194,9 +195,13 @@ class _Wanted:
         told: Added = defaultdict(Sums)
         for key, sums in found.items():
             if sums:
-                named = tuple(map(self._name, self.groups, key))
-                told[named].add((sums.milli_seconds, sums.unpriced, sums.micros, sums.card_micros))
+                figures = (sums.milli_seconds, sums.unpriced, sums.micros, sums.card_micros)
+                told[self.named(key)].add(figures)
         return told
+
+    def named(self, key: Key) -> Key:
+        """Return a key as people read it."""
+        return tuple(map(self._name, self.groups, key))
 
     def _name(self, group: Dimension, value: Any) -> Any:
         if group is Dimension.NODE:
@@ -205,55 +210,49 @@ class _Wanted:
 
     def of_days(self, session: Session, since: date, until: date) -> Iterator[tuple[Key, Key]]:
         """Yield key and figures from the rows of closed days."""
-        table = self._table()
-        query = self._from_holds() if table is HoldDay else self._from_sums(table)
-        query = query.where(table.day >= since, table.day < until)
-        size = len(self.groups)
-        for row in session.connection().execute(query):
+        # A team's reader also sees what its user did for others: only `DayCost` tells users.
+        is_totalled = self._team is None and {*self.groups, *self._only} <= _TOTALLED
+        table = DayTotal if is_totalled else self.table
+        keys = self.columns(table)
+        sums = [func.coalesce(func.sum(getattr(table, name)), 0) for name in HOLD_DAY]
+        query = self.rows(table, [*keys, *sums]).where(table.day >= since, table.day < until)
+        size = len(keys)
+        for row in session.connection().execute(query.group_by(*keys) if keys else query):
             yield tuple(plain(value) for value in row[:size]), tuple(row[size:])
 
-    def _table(self) -> _Table:
-        """Return the table with the fewest rows that tells what is asked."""
-        asked = {*self.groups, *self._only}
-        if asked & _ONLY_OF_HOLDS:
-            return HoldDay
-        # A team's reader also sees what its user did for others: only `DayCost` tells users.
-        return DayTotal if self._team is None and asked <= _TOTALLED else DayCost
+    @property
+    def table(self) -> type[HoldDay] | type[DayCost]:
+        """Return the table with the fewest rows that tells every payer of what is asked."""
+        return HoldDay if {*self.groups, *self._only} & _ONLY_OF_HOLDS else DayCost
 
-    def _from_sums(self, table: _Table) -> AnySelect:
-        def column(dimension: Dimension) -> InstrumentedAttribute[Any]:
-            named: InstrumentedAttribute[Any] = getattr(table, _NAMES.get(dimension, "day"))
-            return named
+    def columns(self, table: Table) -> list[ColumnElement[Any]]:
+        """Return the columns that make the key."""
+        return [_column(table, group).expression for group in self.groups]
 
-        query = self._columns(table, column)
-        if self._team is not None:
-            query = query.where(or_(DayCost.team_id == self._team, DayCost.user_id == self._user))
-        return query
-
-    def _from_holds(self) -> AnySelect:
-        query = (
-            self._columns(HoldDay, _OF_HOLDS.__getitem__)
-            .join(Hold, Hold.id == HoldDay.hold_id)
-            .join(Device, Device.id == Hold.device_id)
-            .outerjoin(Allocation, Allocation.allocation_id == Hold.allocation_id)
-        )
-        if self._team is not None:
-            query = query.where(
-                or_(Allocation.team_id == self._team, Allocation.user_id == self._user)
+    def rows(self, table: Table, columns: Sequence[ColumnElement[Any]]) -> AnySelect:
+        """Ask for `columns` of the rows of closed days that count."""
+        query: Any = select(*columns).select_from(table)
+        payer: Any = table
+        if table is HoldDay:
+            payer = Allocation
+            query = (
+                query.join(Hold, Hold.id == HoldDay.hold_id)
+                .join(Device, Device.id == Hold.device_id)
+                .outerjoin(Allocation, Allocation.allocation_id == Hold.allocation_id)
             )
-        return query
-
-    def _columns(
-        self,
-        table: _Table,
-        column: Callable[[Dimension], InstrumentedAttribute[Any]],
-    ) -> AnySelect:
-        keys = [column(group) for group in self.groups]
-        sums = [func.sum(getattr(table, name)) for name in HOLD_DAY]
-        query = select(*keys, *(func.coalesce(figure, 0) for figure in sums)).select_from(table)
         for dimension, values in self._only.items():
-            query = query.where(_is_one_of(column(dimension), values))
-        return query.group_by(*keys) if keys else query
+            query = query.where(_is_one_of(_column(table, dimension), values))
+        if self._team is not None:
+            query = query.where(or_(payer.team_id == self._team, payer.user_id == self._user))
+        found: AnySelect = query
+        return found
+
+
+def _column(table: Table, dimension: Dimension) -> InstrumentedAttribute[Any]:
+    if table is HoldDay:
+        return _OF_HOLDS[dimension]
+    named: InstrumentedAttribute[Any] = getattr(table, _NAMES.get(dimension, "day"))
+    return named
 
 
 def _is_one_of(column: InstrumentedAttribute[Any], values: frozenset[Any]) -> ColumnElement[bool]:
@@ -267,7 +266,7 @@ def _scope(reader: Reader | None) -> tuple[str | None, str]:
 
 
 def _of_differences(
-    late: Rows, wanted: _Wanted, since: date, until: date
+    late: Rows, wanted: Wanted, since: date, until: date
 ) -> Iterator[tuple[Key, Key]]:
     for row in late.hold_days:
         hold = late.facts[row["hold_id"]]
@@ -278,10 +277,8 @@ def _of_differences(
 def _of_holds(
     session: Session,
     terms: Terms,
-    wanted: _Wanted,
+    wanted: Wanted,
     span: tuple[datetime, datetime],
-    *,
-    state: Closed | None,
 ) -> Iterator[tuple[Key, Key]]:
     since, until = span
     days = queries.days_between(since, until, terms.zone)

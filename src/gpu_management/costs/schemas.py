@@ -110,3 +110,9 @@ class CostRow(WireModel):
     gpu_milli_seconds: int
     unpriced_gpu_hours: float
     card_cost: Amount = Field(description="The same physical amount at the card's own price.")
+    used_cost: Amount = Field(description="Measured in use; the three parts sum to `cost`.")
+    idle_cost: Amount = Field(description="Measured idle.")
+    unattributed_cost: Amount = Field(description="Held, but not measured.")
+    used_gpu_hours: float
+    idle_gpu_hours: float
+    unattributed_gpu_hours: float

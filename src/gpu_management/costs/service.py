@@ -169,7 +169,8 @@ def analysis(
     fleet = None
     if sees_all:
         fleet = buckets_by(session, terms, span, (Dimension.NODE,), is_split=False)
-    measured = measured_by(session, terms, span, reader=reader).get((), Measured())
+    asked = Question(*span, reader=reader)
+    measured = measured_by(session, terms, asked).get((), Measured())
     before = by(since=window.since - (window.until - window.since), until=window.since)
     return shaping.analysis(
         shaping.Findings(

@@ -124,6 +124,21 @@ def buckets(found: Buckets) -> dict[str, Any]:
     }
 
 
+def parts(sums: Sums, measured: Measured) -> dict[str, Any]:
+    """Return the used, idle and unattributed parts of what was charged; they sum to the charge."""
+    whole = Buckets(unattributed=sums.milli_seconds, charged_micros=sums.micros)
+    told = split(whole, measured)
+    rest = told.charged_micros - told.used_micros - told.idle_micros
+    return {
+        "used_cost": money(told.used_micros),
+        "idle_cost": money(told.idle_micros),
+        "unattributed_cost": money(rest),
+        "used_gpu_hours": hours(told.used),
+        "idle_gpu_hours": hours(told.idle),
+        "unattributed_gpu_hours": hours(told.unattributed),
+    }
+
+
 def _total(found: Added) -> Sums:
     total = Sums()
     for sums in found.values():

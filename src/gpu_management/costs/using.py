@@ -1,27 +1,24 @@
 """The measured part of what was held: used and idle time, and what of the charge it is worth."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, Float, cast, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Float, Subquery, case, cast, func, select
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations.models import Hold
-from gpu_management.auth.access import visible_team
 from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.costs import queries
-from gpu_management.costs.closed_rows import Terms
+from gpu_management.costs.closed_rows import PAYER, Closed, Terms, add, payer, plain
 from gpu_management.costs.closing import closed
-from gpu_management.costs.grouping import Dimension, parts_of
+from gpu_management.costs.differences import differences
+from gpu_management.costs.grouping import Question, Wanted, parts_of
 from gpu_management.costs.ledger import Buckets
 from gpu_management.costs.models import DayCost, HoldDay
 from gpu_management.costs.pieces import cut
-from gpu_management.costs.reader import Reader
-from gpu_management.devices.models import Device
 from gpu_management.metrics.attribution import money
 from gpu_management.metrics.use import uses
 
@@ -29,13 +26,13 @@ MOST_OPEN = 5000
 """Holds, besides those that last through, that are split while somebody waits (a third of a
 millisecond each); more of them are when their day is closed."""
 
-_NAMES = {
-    Dimension.MODEL: "model_id",
-    Dimension.NODE: "node_id",
-    Dimension.CLUSTER: "cluster_name",
-    Dimension.DAY: "day",
-    Dimension.MONTH: "day",
+_FIGURES = ("milli_seconds", "used_milli_seconds", "idle_milli_seconds", "micros")
+_Table = type[HoldDay] | type[DayCost]
+_UNITS: Mapping[_Table, Sequence[str]] = {
+    HoldDay: ("day", "hold_id"),
+    DayCost: ("day", *PAYER),
 }
+"""What rows of closed days are added up by before their charge is divided."""
 Key = tuple[Any, ...]
 
 
@@ -58,29 +55,22 @@ class Measured:
         )
 
 
-def measured_by(
-    session: Session,
-    terms: Terms,
-    window: tuple[datetime, datetime],
-    dimensions: Sequence[Dimension] = (),
-    *,
-    reader: Reader | None = None,
-) -> dict[Key, Measured]:
-    """Return what was measured in a window by raw keys: model, row of a node, cluster, day."""
-    state = closed(session, terms)
-    parts = parts_of(terms, state, *window)
-    team, user = _scope(reader)
+def measured_by(session: Session, terms: Terms, question: Question) -> dict[Key, Measured]:
+    """Return what was measured of the question's holds, by the values of its dimensions.
+
+    The charge of a payer's closed day is divided as its time is; by node and by allocation, and on
+    days that are not closed, that of each hold. Used and idle sum to the same by whatever payers.
+    """
+    parts = parts_of(terms, closed(session, terms), question.since, question.until)
+    wanted = Wanted(session, question)
     found: dict[Key, Measured] = defaultdict(Measured)
     if parts.since is not None and parts.until is not None:
-        query = _of_days(dimensions, parts.since, parts.until, team=team, user=user)
-        for *key, used, idle, used_micros, idle_micros in session.connection().execute(query):
-            found[tuple(key)] += Measured(
-                int(used or 0), int(idle or 0), int(used_micros or 0), int(idle_micros or 0)
-            )
+        for key, measured in _of_days(session, terms, wanted, (parts.since, parts.until)):
+            found[wanted.named(key)] += measured
     for span in parts.raw:
         for row, day, measured in _of_holds(session, terms, span):
-            if team is None or row.team_id == team or row.user_id == user:
-                found[_key(row, day, dimensions)] += measured
+            if wanted.is_of(row):
+                found[wanted.named(wanted.key(row, day))] += measured
     return found
 
 
@@ -113,30 +103,101 @@ def of_devices(
 
 
 def _of_days(
-    dimensions: Sequence[Dimension], since: date, until: date, *, team: str | None, user: str
-) -> AnySelect:
-    """The charge of a row is divided as its time is."""
-    by_hold = Dimension.NODE in dimensions
-    table: Any = HoldDay if by_hold else DayCost
-    places: Any = Device if by_hold else DayCost
-    keys = [
-        table.day if _NAMES[one] == "day" else getattr(places, _NAMES[one]) for one in dimensions
-    ]
-    held = func.nullif(table.milli_seconds, 0)
-    sums: list[ColumnElement[Any]] = [
-        func.sum(table.used_milli_seconds),
-        func.sum(table.idle_milli_seconds),
-        func.sum(table.micros * (cast(table.used_milli_seconds, Float) / held)),
-        func.sum(table.micros * (cast(table.idle_milli_seconds, Float) / held)),
-    ]
-    query: Any = select(*keys, *sums).select_from(table)
-    if by_hold:
-        query = query.join(Hold, Hold.id == HoldDay.hold_id)
-        query = query.join(Device, Device.id == Hold.device_id)
-    elif team is not None:
-        query = query.where(or_(DayCost.team_id == team, DayCost.user_id == user))
-    found: AnySelect = query.where(table.day >= since, table.day < until).group_by(*keys)
+    session: Session, terms: Terms, wanted: Wanted, days: tuple[date, date]
+) -> Iterator[tuple[Key, Measured]]:
+    """Yield what closed days say; days with changes on their way are divided one by one."""
+    state = closed(session, terms)
+    late = [] if state is None else _late(session, terms, wanted, state, days)
+    changing = {day for day, _, _, _ in late}
+    size, connection = len(wanted.groups), session.connection()
+    corrected = set(connection.execute(_corrected(wanted.table, days)).scalars())
+    whole, added = _units(wanted, days), _units(wanted, days, is_corrected=True)
+    asked = [_divided(whole, size).where(whole.c.day.not_in(changing | corrected))]
+    if corrected - changing:
+        asked.append(_divided(added, size).where(added.c.day.in_(corrected - changing)))
+    for query in asked:
+        for row in connection.execute(query):
+            figures = [int(figure or 0) for figure in row[size:]]
+            yield tuple(plain(value) for value in row[:size]), Measured(*figures)
+    if changing:
+        rows = connection.execute(select(added).where(added.c.day.in_(changing))).all()
+        yield from _one_by_one(rows, late, size)
+
+
+def _corrected(table: _Table, days: tuple[date, date]) -> AnySelect:
+    query = select(table.day).where(table.day >= days[0], table.day < days[1])
+    return query.where(table.is_correction.is_(True)).distinct()
+
+
+def _units(wanted: Wanted, days: tuple[date, date], *, is_corrected: bool = False) -> Subquery:
+    """Ask for the key, the figures and the name of everything whose charge is divided.
+
+    Unless something was corrected, each has one row.
+    """
+    table: Any = wanted.table
+    keys = wanted.columns(table)
+    names = [getattr(table, name) for name in _UNITS[table]]
+    figures = [getattr(table, name) for name in _FIGURES]
+    if is_corrected:
+        figures = [func.sum(figure).label(figure.name) for figure in figures]
+    told = [column.label(f"key_{place}") for place, column in enumerate(keys)]
+    query = wanted.rows(table, [*told, *figures, *names])
+    query = query.where(table.day >= days[0], table.day < days[1])
+    return (query.group_by(*names, *keys) if is_corrected else query).subquery()
+
+
+def _divided(units: Subquery, size: int) -> AnySelect:
+    """Sum the parts of every charge by key; seen is used and idle, rounded once."""
+    column = units.c
+    keys = list(column)[:size]
+    used, held = column.used_milli_seconds, column.milli_seconds
+    in_use = _part(column.micros, used, held)
+    seen = _part(column.micros, used + column.idle_milli_seconds, held)
+    sums = (used, column.idle_milli_seconds, in_use, seen - in_use)
+    query = select(*keys, *(func.sum(figure) for figure in sums))
+    return query.group_by(*keys) if keys else query
+
+
+def _part(micros: Any, seconds: Any, held: Any) -> ColumnElement[Any]:
+    share = cast(micros, Float) * cast(seconds, Float) / held
+    return case((held <= 0, 0), (seconds >= held, micros), else_=cast(share, BigInteger))
+
+
+_Late = tuple[date, Key, Key, Sequence[int]]
+
+
+def _late(
+    session: Session, terms: Terms, wanted: Wanted, state: Closed, days: tuple[date, date]
+) -> list[_Late]:
+    """Return what changed since: its day, what it belongs to, its key, and its figures."""
+    late = differences(session, terms, state)
+    found: list[_Late] = []
+    for row in late.hold_days:
+        hold, day = late.facts[row["hold_id"]], row["day"]
+        if days[0] <= day < days[1] and wanted.is_of(hold):
+            owner = (hold.id,) if wanted.table is HoldDay else payer(hold)
+            figures = [row[name] for name in _FIGURES]
+            found.append((day, (day, *owner), wanted.key(hold, day), figures))
     return found
+
+
+def _one_by_one(
+    rows: Iterable[AnyRow], late: Iterable[_Late], size: int
+) -> Iterator[tuple[Key, Measured]]:
+    sums: dict[Key, list[int]] = {}
+    keys: dict[Key, Key] = {}
+    for row in rows:
+        values = tuple(plain(value) for value in row)
+        unit = values[size + len(_FIGURES) :]
+        keys[unit] = values[:size]
+        add(sums, unit, (int(figure) for figure in values[size : size + len(_FIGURES)]))
+    for _, unit, key, figures in late:
+        keys[unit] = key
+        add(sums, unit, figures)
+    for unit, (held, used, idle, micros) in sums.items():
+        if held > 0:
+            in_use, seen = micros * used // held, micros * (used + idle) // held
+            yield keys[unit], Measured(used, idle, in_use, seen - in_use)
 
 
 def _of_holds(
@@ -169,13 +230,3 @@ def _of_holds(
             used_micros, idle_micros, _ = money(piece.micros, use)
             measured = Measured(use.used, use.idle, used_micros, idle_micros)
             yield hold, days[piece.stretch], measured
-
-
-def _key(row: AnyRow, day: date, dimensions: Sequence[Dimension]) -> Key:
-    return tuple(day if _NAMES[one] == "day" else getattr(row, _NAMES[one]) for one in dimensions)
-
-
-def _scope(reader: Reader | None) -> tuple[str | None, str]:
-    if reader is None:
-        return None, ""
-    return visible_team(reader.principal, reader.permission), reader.principal.user or ""
