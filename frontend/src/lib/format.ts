@@ -13,6 +13,8 @@ type Maybe<T> = T | null | undefined;
 export class Format {
   private readonly made = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>();
 
+  private relative: Intl.RelativeTimeFormat | undefined;
+
   constructor(readonly facts: FormatFacts) {}
 
   /** A plain number: 6,212. */
@@ -95,8 +97,8 @@ export class Format {
     if (moment == null) return NONE;
     const seconds = (new Date(moment).getTime() - now) / 1000;
     const [unit, size] = UNITS.find(([, one]) => Math.abs(seconds) >= one) ?? ["second", 1];
-    const relative = new Intl.RelativeTimeFormat(this.facts.locale, { numeric: "auto" });
-    return relative.format(Math.round(seconds / size), unit);
+    this.relative ??= new Intl.RelativeTimeFormat(this.facts.locale, { numeric: "auto" });
+    return this.relative.format(Math.round(seconds / size), unit);
   }
 
   private unit(count: number, unit: (typeof UNITS)[number][0]): string {

@@ -1,10 +1,4 @@
-import { Group, ScrollArea, Stack, Text } from "@mantine/core";
-import {
-  columnVisibilityFeature,
-  flexRender,
-  tableFeatures,
-  useTable,
-} from "@tanstack/react-table";
+import { Group, Stack, Text } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, type ReactNode, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
@@ -14,7 +8,6 @@ import { type Column, matching, sorted } from "./tableRows";
 import { useTableState } from "./tableState";
 import { useFormat } from "./useFormat";
 
-const features = tableFeatures({ columnVisibilityFeature });
 const ROW_PX = 41;
 const VIRTUAL_FROM = 80;
 
@@ -93,30 +86,9 @@ function Grid<Row>({
   maxHeight,
   more,
 }: GridProps<Row>) {
-  const scroller = useRef<HTMLDivElement>(null);
+  const scroller = useRef<HTMLElement>(null);
   const isVirtual = shown.length > VIRTUAL_FROM;
-  const definitions = useMemo(
-    () =>
-      columns.map((column) => ({
-        id: column.id,
-        accessorFn: (row: Row) => column.value?.(row) ?? null,
-        header: column.header,
-        cell: (info: { row: { original: Row } }) =>
-          column.cell ? column.cell(info.row.original) : textOf(column.value?.(info.row.original)),
-      })),
-    [columns],
-  );
-  const columnVisibility = useMemo(
-    () => visibility(columns, state.columns),
-    [columns, state.columns],
-  );
-  const table = useTable({
-    features,
-    data: shown,
-    columns: definitions as never,
-    getRowId: (row: unknown) => rowKey(row as Row),
-    state: { columnVisibility },
-  } as never) as unknown as AnyTable;
+  const visible = useMemo(() => visibleOf(columns, state.columns), [columns, state.columns]);
   const virtual = useVirtualizer({
     count: shown.length,
     enabled: isVirtual,
@@ -124,74 +96,55 @@ function Grid<Row>({
     getScrollElement: () => scroller.current,
     overscan: 12,
   });
-  const all = table.getRowModel().rows;
   const window = isVirtual ? virtual.getVirtualItems() : null;
-  const rows = window ? window.map((item) => all[item.index]) : all;
+  const places = window ? window.map((item) => item.index) : shown.map((_, index) => index);
   const before = window?.[0]?.start ?? 0;
   const after = window ? virtual.getTotalSize() - (window.at(-1)?.end ?? 0) : 0;
-  const byId = useMemo(() => new Map(columns.map((column) => [column.id, column])), [columns]);
   return (
-    <ScrollArea.Autosize
-      viewportRef={scroller}
-      mah={maxHeight ?? (isVirtual ? "70vh" : undefined)}
-      type="auto"
-      viewportProps={{ tabIndex: 0, role: "region", "aria-label": label }}
+    <section
+      ref={scroller}
+      className="rows-box"
+      style={{ maxHeight: maxHeight ?? (isVirtual ? "70vh" : undefined) }}
+      aria-label={label}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: who has no mouse must be able to scroll
+      tabIndex={0}
     >
       <table className="rows" aria-label={label} aria-rowcount={(more?.total ?? shown.length) + 1}>
         <thead>
           <tr>
-            {table.getHeaderGroups().flatMap((group) =>
-              group.headers.map((header) => {
-                const column = byId.get(header.column.id);
-                return column ? (
-                  <HeaderCell key={header.id} column={column} sort={sort} onSort={state.setSort} />
-                ) : null;
-              }),
-            )}
+            {visible.map((column) => (
+              <HeaderCell key={column.id} column={column} sort={sort} onSort={state.setSort} />
+            ))}
           </tr>
         </thead>
         <tbody>
           {before > 0 && <tr style={{ height: before }} />}
-          {rows.map((row) =>
-            row ? <TableRow key={row.id} row={row} byId={byId} shown={columnVisibility} /> : null,
-          )}
+          {places.map((index) => {
+            const row = shown[index] as Row;
+            return (
+              <TableRow key={rowKey(row)} row={row} index={index} columns={visible as never} />
+            );
+          })}
           {after > 0 && <tr style={{ height: after }} />}
         </tbody>
       </table>
-    </ScrollArea.Autosize>
+    </section>
   );
 }
 
-/** What we use of a table; its own type is built from features we do not vary. */
-interface AnyTable {
-  getHeaderGroups(): { headers: { id: string; column: { id: string } }[] }[];
-  getRowModel(): { rows: AnyTableRow[] };
-}
-
-interface AnyTableRow {
-  id: string;
-  index: number;
-  getVisibleCells(): {
-    id: string;
-    column: { id: string; columnDef: { cell?: unknown } };
-    getContext(): unknown;
-  }[];
-}
-
 interface TableRowProps {
-  row: AnyTableRow;
-  byId: Map<string, Pick<Column<never>, "align">>;
-  /** Which columns are shown: another choice draws the row anew. */
-  shown: Record<string, boolean>;
+  row: unknown;
+  index: number;
+  columns: Column<unknown>[];
 }
 
 /** A row is drawn once: while people scroll, only those that come into sight are. */
-const TableRow = memo(function TableRow({ row, byId }: TableRowProps) {
+const TableRow = memo(function TableRow({ row, index, columns }: TableRowProps) {
   return (
-    <tr aria-rowindex={row.index + 2}>
-      {row.getVisibleCells().map((cell) => (
-        <td key={cell.id} data-align={byId.get(cell.column.id)?.align}>
-          {flexRender(cell.column.columnDef.cell as never, cell.getContext() as never)}
+    <tr aria-rowindex={index + 2}>
+      {columns.map((column) => (
+        <td key={column.id} data-align={column.align}>
+          {column.cell ? column.cell(row) : textOf(column.value?.(row))}
         </td>
       ))}
     </tr>
@@ -223,10 +176,8 @@ function HeaderCell<Row>({ column, sort, onSort }: HeaderCellProps<Row>) {
   );
 }
 
-function visibility<Row>(columns: Column<Row>[], chosen: string[] | null): Record<string, boolean> {
-  return Object.fromEntries(
-    columns.map((column) => [column.id, chosen ? chosen.includes(column.id) : !column.hidden]),
-  );
+function visibleOf<Row>(columns: Column<Row>[], chosen: string[] | null): Column<Row>[] {
+  return columns.filter((column) => (chosen ? chosen.includes(column.id) : !column.hidden));
 }
 
 function textOf(value: unknown): string {

@@ -1,6 +1,6 @@
-import { Badge } from "@mantine/core";
-import { useTranslation } from "react-i18next";
+import i18next from "i18next";
 import { Icon, type IconName } from "./Icon";
+import { useFormat } from "./useFormat";
 
 type Look = readonly [color: string, icon: IconName];
 
@@ -42,19 +42,18 @@ const LOOKS: Record<string, Look> = {
 
 /** A state as colour, sign and word; a state we do not know shows its own name. */
 export function StateBadge({ state, label }: { state: string; label?: string }) {
-  const { t } = useTranslation("app");
+  // What is formatted changes with the language, and so do these words.
+  useFormat();
   const [color, icon] = LOOKS[state] ?? (["gray", "info"] as const);
   return (
-    <Badge
-      color={color}
-      variant="light"
-      radius="sm"
-      tt="none"
-      fw={600}
-      className="state-badge"
-      leftSection={<Icon name={icon} size={13} />}
+    <span
+      className="state-badge state"
+      style={{ background: `var(--mantine-color-${color}-light)` }}
     >
-      {label ?? t(`state.value.${state}`, { defaultValue: state })}
-    </Badge>
+      <span style={{ color: `var(--mantine-color-${color}-light-color)` }}>
+        <Icon name={icon} size={13} />
+      </span>
+      {label ?? i18next.t(`app:state.value.${state}`, { defaultValue: state })}
+    </span>
   );
 }

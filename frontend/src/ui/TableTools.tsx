@@ -8,12 +8,15 @@ import {
   Stack,
   TextInput,
 } from "@mantine/core";
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { DataTableProps } from "./DataTable";
 import { Icon } from "./Icon";
 import { type Column, valuesOf } from "./tableRows";
 import type { useTableState } from "./tableState";
+
+/** Rows are sought when people pause, not at every letter. */
+const TYPING_MS = 150;
 
 type ToolsProps<Row> = DataTableProps<Row> & { state: ReturnType<typeof useTableState> };
 
@@ -26,19 +29,7 @@ export function TableTools<Row>({ rows, columns, state, csvHref, label, tools }:
       {columns
         .filter((column) => column.filter)
         .map((column) => (
-          <Select
-            key={column.id}
-            size="xs"
-            w={150}
-            clearable
-            searchable
-            label={column.header}
-            placeholder={t("table.all")}
-            data={optionsOf(rows, column)}
-            value={state.filters[column.id] ?? null}
-            onChange={(value) => state.setFilter(column.id, value)}
-            clearButtonProps={{ "aria-label": t("action.clear") }}
-          />
+          <FilterField key={column.id} rows={rows} column={column} state={state} />
         ))}
       {tools}
       <Group gap="xs" ml="auto">
@@ -60,6 +51,29 @@ export function TableTools<Row>({ rows, columns, state, csvHref, label, tools }:
   );
 }
 
+interface FilterProps<Row> extends Pick<ToolsProps<Row>, "rows" | "state"> {
+  column: Column<Row>;
+}
+
+function FilterField<Row>({ rows, column, state }: FilterProps<Row>) {
+  const { t } = useTranslation("app");
+  const options = useMemo(() => optionsOf(rows, column), [rows, column]);
+  return (
+    <Select
+      size="xs"
+      w={150}
+      clearable
+      searchable
+      label={column.header}
+      placeholder={t("table.all")}
+      data={options}
+      value={state.filters[column.id] ?? null}
+      onChange={(value) => state.setFilter(column.id, value)}
+      clearButtonProps={{ "aria-label": t("action.clear") }}
+    />
+  );
+}
+
 function optionsOf<Row>(rows: readonly Row[], column: Column<Row>) {
   if (Array.isArray(column.filter)) return column.filter;
   return valuesOf(rows, column).map((value) => ({ label: value, value }));
@@ -68,10 +82,19 @@ function optionsOf<Row>(rows: readonly Row[], column: Column<Row>) {
 function SearchField({ label, state }: { label: string; state: ToolsProps<never>["state"] }) {
   const { t } = useTranslation("app");
   const [text, setText] = useState(state.search);
-  useEffect(() => setText(state.search), [state.search]);
+  const waiting = useRef<number>(undefined);
+  useEffect(() => {
+    // Who still types is ahead of the address.
+    if (waiting.current === undefined) setText(state.search);
+  }, [state.search]);
+  useEffect(() => () => window.clearTimeout(waiting.current), []);
   const keep = (value: string) => {
     setText(value);
-    state.setSearch(value);
+    window.clearTimeout(waiting.current);
+    waiting.current = window.setTimeout(() => {
+      waiting.current = undefined;
+      state.setSearch(value);
+    }, TYPING_MS);
   };
   return (
     <TextInput

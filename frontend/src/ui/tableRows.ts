@@ -34,12 +34,26 @@ export function matching<Row>(
       if (String(column.value?.(row) ?? "") !== state.filters[column.id]) return false;
     }
     if (words.length === 0) return true;
-    const text = columns
+    const text = searchText(row, columns);
+    return words.every((word) => text.includes(word));
+  });
+}
+
+/** What the search looks at, by columns and row: people type letter by letter. */
+const texts = new WeakMap<readonly unknown[], WeakMap<object, string>>();
+
+function searchText<Row>(row: Row, columns: readonly Column<Row>[]): string {
+  const write = () =>
+    columns
       .map((column) => column.value?.(row) ?? "")
       .join(" ")
       .toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  if (typeof row !== "object" || row === null) return write();
+  const known = texts.get(columns) ?? new WeakMap<object, string>();
+  texts.set(columns, known);
+  const text = known.get(row) ?? write();
+  known.set(row, text);
+  return text;
 }
 
 /** Compare two values: numbers by size, text as people of the language do, unknown last. */
@@ -61,11 +75,17 @@ export function sorted<Row>(
   const read = column?.value;
   if (!read) return [...rows];
   const collator = new Intl.Collator(locale, { numeric: true, sensitivity: "base" });
-  return [...rows].sort((one, other) => {
-    const [left, right] = [read(one), read(other)];
+  const inOrder = (left: CellValue, right: CellValue) => {
     const order = compare(left, right, collator);
     return left == null || right == null || !isReversed ? order : -order;
-  });
+  };
+  const keyed = rows.map((row) => ({ row, value: read(row) }));
+  // Mostly the server has sorted them so already, and comparing names costs.
+  const isSorted = keyed.every(
+    ({ value }, at) => at === 0 || inOrder(keyed[at - 1]?.value, value) <= 0,
+  );
+  if (!isSorted) keyed.sort((one, other) => inOrder(one.value, other.value));
+  return keyed.map(({ row }) => row);
 }
 
 /** The values a column has, for its filter. */

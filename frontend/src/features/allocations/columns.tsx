@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
 import type { TFunction } from "i18next";
 import type { Format } from "../../lib/format";
+import { RowLink } from "../../ui/RowLink";
 import { StateBadge } from "../../ui/StateBadge";
 import type { Column } from "../../ui/tableRows";
 import type { Allocation } from "./api";
@@ -25,9 +25,9 @@ export function columnsOf(t: TFunction<"allocations">, format: Format): Column<A
       header: t("column.pod"),
       value: (row) => row.podName,
       cell: (row) => (
-        <Link to={`/allocations/${row.allocationId}` as never}>
+        <RowLink to={`/allocations/${row.allocationId}`}>
           <b>{row.podName}</b>
-        </Link>
+        </RowLink>
       ),
     },
     {

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
 import type { TFunction } from "i18next";
 import type { Format } from "../../lib/format";
+import { RowLink } from "../../ui/RowLink";
 import { StateBadge } from "../../ui/StateBadge";
 import type { Column } from "../../ui/tableRows";
 import type { Device, Node } from "./api";
@@ -20,7 +20,7 @@ export function nodeColumns(t: Words, format: Format): Column<Node>[] {
       id: "nodeName",
       header: t("col.node"),
       value: (row) => row.nodeName,
-      cell: (row) => <Link to={`/fleet/nodes/${row.nodeName}` as never}>{row.nodeName}</Link>,
+      cell: (row) => <RowLink to={`/fleet/nodes/${row.nodeName}`}>{row.nodeName}</RowLink>,
     },
     {
       id: "status",
@@ -115,7 +115,7 @@ export function deviceColumns(t: Words, format: Format): Column<Device>[] {
       id: "deviceId",
       header: t("col.gpu"),
       value: (row) => row.deviceId,
-      cell: (row) => <Link to={`/fleet/gpus/${row.deviceId}` as never}>{row.deviceId}</Link>,
+      cell: (row) => <RowLink to={`/fleet/gpus/${row.deviceId}`}>{row.deviceId}</RowLink>,
     },
     { id: "modelName", header: t("col.model"), value: (row) => row.modelName, filter: "values" },
     {
@@ -194,9 +194,9 @@ function Holders({ device }: { device: Device }) {
   const more = device.allocations.length - 1;
   return (
     <>
-      <Link to={`/allocations/${first.allocationId}` as never}>
+      <RowLink to={`/allocations/${first.allocationId}`}>
         {first.namespace}/{first.podName}
-      </Link>
+      </RowLink>
       {more > 0 && ` +${more}`}
     </>
   );

@@ -1,7 +1,6 @@
-import { Anchor } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
 import type { TFunction } from "i18next";
 import type { Format } from "../../lib/format";
+import { RowLink } from "../../ui/RowLink";
 import { StateBadge } from "../../ui/StateBadge";
 import type { Column } from "../../ui/tableRows";
 import type { Demand, PlanRun, PlanStep, Screen, ScreenDevice } from "./api";
@@ -24,11 +23,7 @@ export function boardColumns(t: Words, geometries: Geometries): Column<ScreenDev
       id: "deviceId",
       header: t("col.gpu"),
       value: (row) => row.deviceId,
-      cell: (row) => (
-        <Anchor component={Link} to={`/mig/gpus/${row.deviceId}` as never} size="sm">
-          {row.deviceId}
-        </Anchor>
-      ),
+      cell: (row) => <RowLink to={`/mig/gpus/${row.deviceId}`}>{row.deviceId}</RowLink>,
     },
     {
       id: "layout",
@@ -115,11 +110,7 @@ export function planColumns(t: Words, format: Format): Column<PlanRun>[] {
       id: "planId",
       header: t("col.plan"),
       value: (row) => row.planId,
-      cell: (row) => (
-        <Anchor component={Link} to={`/mig/plans/${row.planId}` as never} size="sm">
-          {row.planId.slice(0, 13)}
-        </Anchor>
-      ),
+      cell: (row) => <RowLink to={`/mig/plans/${row.planId}`}>{row.planId.slice(0, 13)}</RowLink>,
     },
     {
       id: "state",
@@ -197,9 +188,9 @@ function hitColumns(t: Words, format: Format): Column<PlanStep>[] {
       value: (row) => (row.allocationId ? `${row.namespace}/${row.podName}` : null),
       cell: (row) =>
         row.allocationId ? (
-          <Anchor component={Link} to={`/allocations/${row.allocationId}` as never} size="sm">
+          <RowLink to={`/allocations/${row.allocationId}`}>
             {row.namespace}/{row.podName}
-          </Anchor>
+          </RowLink>
         ) : (
           "–"
         ),
@@ -220,9 +211,5 @@ function hitColumns(t: Words, format: Format): Column<PlanStep>[] {
 }
 
 function GpuLink({ id }: { id: string }) {
-  return (
-    <Anchor component={Link} to={`/mig/gpus/${id}` as never} size="sm">
-      {id}
-    </Anchor>
-  );
+  return <RowLink to={`/mig/gpus/${id}`}>{id}</RowLink>;
 }
