@@ -24,7 +24,8 @@ compare; `detail` is one sentence for people, with the numbers that matter.
  "requestId": "8f14e45fceea167a5a36dedd4bea2543", "errors": [], "data": []}
 ```
 
-- `errors` names each field that cannot be accepted: `field`, `rule`, `message`, `rejectedValue`.
+- `errors` names each field that cannot be accepted: `field`, `rule`, `message`, `rejectedValue`,
+  and `params`, the numbers of the rule.
 - Some kinds carry facts of their own, such as `refusals` of a request that fits nowhere.
 - `data` is always empty, so that scripts that read `data[0].id` without looking at the status fail.
 - The status says what must change: the request (4xx), the moment (409, 429, 503: see

@@ -1,3 +1,5 @@
+import { told } from "../lib/told";
+
 /** What the server answers when it cannot do what was asked (RFC 9457). */
 export interface ProblemDocument {
   status: number;
@@ -5,8 +7,16 @@ export interface ProblemDocument {
   title: string;
   detail: string;
   requestId?: string;
-  errors?: { field?: string; rule?: string; message?: string }[];
+  errors?: FieldError[];
   [member: string]: unknown;
+}
+
+interface FieldError {
+  field?: string;
+  rule?: string;
+  message?: string;
+  /** The numbers of the rule: `{le: 80}`. */
+  params?: Record<string, unknown>;
 }
 
 /** A problem document as an error: `detail` says what failed, with the numbers that matter. */
@@ -29,9 +39,14 @@ export class ApiProblem extends Error {
 
   /** What is wrong with each field of a form, by field name. */
   get fieldErrors(): Record<string, string> {
-    const told = this.document.errors ?? [];
-    return Object.fromEntries(told.map((one) => [one.field ?? "", one.message ?? one.rule ?? ""]));
+    const errors = this.document.errors ?? [];
+    return Object.fromEntries(errors.map((one) => [one.field ?? "", wordsOf(one)]));
   }
+}
+
+function wordsOf(error: FieldError): string {
+  const [rule, own] = [error.rule ?? "", error.message ?? error.rule ?? ""];
+  return told("rule", rule, error.params ?? {}, own) ?? told("rule", "value", {}, own) ?? own;
 }
 
 /** The server did not answer at all. */

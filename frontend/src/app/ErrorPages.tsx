@@ -1,17 +1,18 @@
 import { Button, Group, Stack, Text, Title } from "@mantine/core";
 import { type ErrorComponentProps, Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiProblem, Offline } from "../api/problem";
 import { Icon, type IconName } from "../ui/Icon";
-import { messageOf } from "../ui/states";
+import { Sentence } from "../ui/states";
 
 type Kind = "403" | "404" | "500" | "offline";
 const ICONS: Record<Kind, IconName> = { 403: "key", 404: "search", 500: "error", offline: "off" };
 
 interface ErrorPageProps {
   kind: Kind;
-  /** The server's own sentence. */
-  detail?: string;
+  /** What went wrong, in words. */
+  detail?: ReactNode;
   retry?: () => void;
 }
 
@@ -28,7 +29,7 @@ export function ErrorPage({ kind, detail, retry }: ErrorPageProps) {
         {t(`error.${kind}.hint`)}
       </Text>
       {detail && (
-        <Text size="sm" ta="center" maw={560}>
+        <Text size="sm" ta="center" maw={560} component="div">
           {detail}
         </Text>
       )}
@@ -50,7 +51,7 @@ export function NotFoundPage() {
 /** What a page shows when it breaks: which of our errors it was. */
 export function Broken({ error, reset }: ErrorComponentProps) {
   const kind = kindOf(error);
-  return <ErrorPage kind={kind} detail={messageOf(error)} retry={reset} />;
+  return <ErrorPage kind={kind} detail={<Sentence error={error} />} retry={reset} />;
 }
 
 function kindOf(error: unknown): Kind {

@@ -1,12 +1,12 @@
 import { Alert, Anchor, Button, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, got } from "../api/client";
 import { ApiProblem } from "../api/problem";
 import { appRoot } from "../lib/root";
 import { Icon } from "../ui/Icon";
-import { messageOf } from "../ui/states";
+import { Sentence } from "../ui/states";
 import { LanguageChoice } from "./Preferences";
 import { sessionOf, sessionQuery } from "./sessionQuery";
 
@@ -65,7 +65,7 @@ export default function Login() {
   );
 }
 
-function refusal(error: unknown, plain: string): string {
+function refusal(error: unknown, plain: string): ReactNode {
   if (error instanceof ApiProblem && error.status === 401) return plain;
-  return messageOf(error);
+  return <Sentence error={error} />;
 }

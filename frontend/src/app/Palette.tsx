@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { api, listed } from "../api/client";
 import { Icon, type IconName } from "../ui/Icon";
 import { useSession } from "../ui/session";
-import { messageOf } from "../ui/states";
+import { Sentence } from "../ui/states";
 import { menuFor } from "./features";
 
 interface Goal {
@@ -98,8 +98,8 @@ export default function Palette({ onClose }: { onClose: () => void }) {
           ))}
         </div>
         {goals.length === 0 && !isSearching && (
-          <Text c="dimmed" size="sm" p="md">
-            {error ? messageOf(error) : t("palette.nothing")}
+          <Text c="dimmed" size="sm" p="md" component="div">
+            {error ? <Sentence error={error} /> : t("palette.nothing")}
           </Text>
         )}
       </ScrollArea.Autosize>

@@ -2,7 +2,7 @@ import { Button, Stack, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Offline } from "../api/problem";
 import { Icon } from "../ui/Icon";
-import { messageOf } from "../ui/states";
+import { Sentence } from "../ui/states";
 
 /** The server does not answer, or not in a way we understand: shown before anything else can be. */
 export function Unreachable({ error, retry }: { error: unknown; retry: () => void }) {
@@ -17,7 +17,11 @@ export function Unreachable({ error, retry }: { error: unknown; retry: () => voi
       <Text c="dimmed" ta="center" maw={520}>
         {t(`error.${kind}.hint`)}
       </Text>
-      {kind === "500" && <Text size="sm">{messageOf(error)}</Text>}
+      {kind === "500" && (
+        <Text size="sm" component="div">
+          <Sentence error={error} />
+        </Text>
+      )}
       <Button onClick={retry}>{t("action.retry")}</Button>
     </Stack>
   );

@@ -12,6 +12,10 @@ interface Texts {
   later: Record<string, () => Promise<string>>;
 }
 
+/** What the server says, where a language has its own words for it; English is the server's. */
+const servers: Partial<Record<Language, () => Promise<{ default: object }>>> = {
+  ko: () => import("../locales/server.ko.json"),
+};
 const loaders: Record<Language, () => Promise<Texts>> = {
   en: () => import("../locales/en"),
   ko: () => import("../locales/ko"),
@@ -36,7 +40,8 @@ function remembered(): string | null {
 
 /** Load a language and show it from now on. */
 export async function speak(language: Language): Promise<void> {
-  const texts = await loaders[language]();
+  const [texts, server] = await Promise.all([loaders[language](), servers[language]?.()]);
+  if (server) i18next.addResourceBundle(language, "server", server.default);
   for (const [namespace, tree] of Object.entries(texts.default)) {
     i18next.addResourceBundle(language, namespace, tree, true, true);
   }

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiProblem, Offline } from "../api/problem";
 import { Icon, type IconName } from "./Icon";
+import { Original, ProblemText } from "./Told";
 import { useFormat } from "./useFormat";
 
 /** Grey bars where content will be. */
@@ -60,7 +61,9 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
       icon={<Icon name="error" />}
       title={title || t("error.failed")}
     >
-      <Text size="sm">{error instanceof Offline ? t("error.offline.hint") : messageOf(error)}</Text>
+      <Text size="sm" component="div">
+        <Sentence error={error} />
+      </Text>
       {problem && (
         <Text size="xs" c="dimmed" mt={4}>
           {problem.code}
@@ -82,9 +85,12 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
   );
 }
 
-/** The sentence of an error, for a toast or a form. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** What an error says: in words of the page, with the server's own below. */
+export function Sentence({ error }: { error: unknown }) {
+  const { t } = useTranslation("app");
+  if (error instanceof Offline) return <>{t("error.offline.hint")}</>;
+  if (error instanceof ApiProblem) return <ProblemText problem={error} />;
+  return <Original text={error instanceof Error ? error.message : String(error)} />;
 }
 
 /** Content that is older than it should be: since when, and why. */

@@ -1,14 +1,14 @@
 import { Notification } from "@mantine/core";
-import { useSyncExternalStore } from "react";
+import { type ReactNode, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiProblem } from "../api/problem";
 import { Icon } from "./Icon";
-import { messageOf } from "./states";
+import { Sentence } from "./states";
 
 interface Toast {
   id: number;
   title: string;
-  text?: string;
+  text?: ReactNode;
   isError: boolean;
 }
 
@@ -40,8 +40,13 @@ export function tell(title: string, text?: string): void {
 
 /** Say that something failed, with the server's own sentence. */
 export function tellFailure(title: string, error: unknown): void {
-  const code = error instanceof ApiProblem ? ` (${error.code})` : "";
-  show({ title, text: `${messageOf(error)}${code}`, isError: true });
+  const text = (
+    <>
+      <Sentence error={error} />
+      {error instanceof ApiProblem && ` (${error.code})`}
+    </>
+  );
+  show({ title, text, isError: true });
 }
 
 /** Where the messages appear. */

@@ -1,6 +1,6 @@
 """Conditions of an allocation: one entry per aspect, with reason and message (DESIGN 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +15,23 @@ def standalone(now: datetime) -> Conditions:
     return [entry("Enforced", "False", reason="Standalone", message=message, now=now)]
 
 
-def entry(kind: str, status: str, *, reason: str, message: str, now: datetime) -> dict[str, Any]:
-    """Return one condition."""
+def entry(
+    kind: str,
+    status: str,
+    *,
+    reason: str,
+    message: str,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return one condition; `facts` are the figures and names that its message is made of."""
     return {
         "type": kind,
         "status": status,
         "reason": reason,
         "message": message,
         "last_transition_time": wire_time(now),
+        "facts": dict(facts or {}),
     }
 
 

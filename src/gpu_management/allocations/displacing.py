@@ -17,6 +17,7 @@ from gpu_management.allocations.placer import Refused
 from gpu_management.allocations.preemption import Card, Choice, Need, Tenant, choose
 from gpu_management.allocations.queue import Waiting, in_order
 from gpu_management.auth.principals import SYSTEM
+from gpu_management.core.clock import wire_time
 from gpu_management.devices import service as devices
 
 PREEMPTED = "preempted"
@@ -120,12 +121,19 @@ def _victims(session: Session, choice: Choice) -> list[Allocation]:
 def _give_notice(
     session: Session, victim: Allocation, head: Allocation, *, notice: timedelta, now: datetime
 ) -> None:
+    facts = {
+        "byAllocation": head.allocation_id,
+        "byPriority": head.priority,
+        "releaseAt": wire_time(now + notice),
+    }
     message = (
         f"allocation {head.allocation_id} of priority {head.priority} needs its place;"
         f" this one, of priority {victim.priority}, is released at"
         f" {now + notice:%Y-%m-%dT%H:%M:%SZ}"
     )
-    mark = marks.entry(NOTICE, "True", reason="HigherPriority", message=message, now=now)
+    mark = marks.entry(
+        NOTICE, "True", reason="HigherPriority", message=message, now=now, facts=facts
+    )
     victim.conditions = marks.with_one(victim.conditions, mark)
     victim.edition += 1
     journal.say(session, "allocation.preempting", victim, now=now)

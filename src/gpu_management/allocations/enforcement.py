@@ -264,7 +264,10 @@ def bound(allocation: Allocation, pods: Sequence[str], *, now: datetime) -> bool
     if told is not None and told["message"] == message:
         return False
     status, reason = ("True", "PodUsesClaim") if pods else ("False", "NoPod")
-    _mark(allocation, "Bound", status, reason, message, now=now)
+    mark = marks.entry(
+        "Bound", status, reason=reason, message=message, now=now, facts={"pods": sorted(pods)}
+    )
+    allocation.conditions = marks.with_one(allocation.conditions, mark)
     allocation.edition += 1
     return True
 

@@ -1,7 +1,8 @@
 """What the controller calls on a timer: expiry, warnings before it, and the queue."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
@@ -102,7 +103,8 @@ def serve_queue(session: Session, office: Office, *, now: datetime) -> bool:
             if _place(session, office, allocation, found, now=now):
                 return True
         else:
-            _tell(allocation, f"waiting: number {number} in line; {found.detail}")
+            why = f"waiting: number {number} in line; {found.detail}"
+            _tell(allocation, why, {"line": number, **found.facts})
             if head is None:
                 head, kept = allocation, _keep(office, allocation)
         if allocation is not head and allocation.reserved_node is not None:
@@ -142,14 +144,15 @@ def _place(
         office.placer.refresh(session)
         return False
     except Problem as refused:
-        _tell(allocation, f"waiting: {refused.detail}")
+        _tell(allocation, f"waiting: {refused.detail}", {"code": refused.code, **refused.facts})
         return False
     return True
 
 
-def _tell(allocation: Allocation, message: str) -> None:
+def _tell(allocation: Allocation, message: str, facts: Mapping[str, Any]) -> None:
     if allocation.message != message[:2000]:
         allocation.message = message[:2000]
+        allocation.decision = dict(facts)
 
 
 def _keep(office: Office, head: Allocation) -> frozenset[str]:

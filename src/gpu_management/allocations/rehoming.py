@@ -206,5 +206,12 @@ def repin(
     intent.attempts = 0
     intent.failing_since = None
     message = f"claim {intent.claim_name} is being made for {target.mig_id}"
-    mark = marks.entry("Enforced", "False", reason="Moved", message=message[:1000], now=now)
+    mark = marks.entry(
+        "Enforced",
+        "False",
+        reason="Moved",
+        message=message[:1000],
+        now=now,
+        facts={"migId": target.mig_id},
+    )
     allocation.conditions = marks.with_one(allocation.conditions, mark)

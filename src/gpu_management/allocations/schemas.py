@@ -130,6 +130,10 @@ class Condition(WireModel):
     reason: str
     message: str
     last_transition_time: str
+    facts: dict[str, Any] = Field(
+        default_factory=dict,  # conditions that were written before there were any
+        description="Figures and names that the message is made of; for other languages.",
+    )
 
 
 class HoldInfo(WireModel):

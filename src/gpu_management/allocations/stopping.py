@@ -5,7 +5,9 @@ name, its claim's name and its place in the ledger; what it held before and hold
 holds, and nobody is charged for the time between.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,7 +17,7 @@ from gpu_management.allocations import enforcement, journal, rehoming
 from gpu_management.allocations.models import Allocation, Hold, HoldKind, HoldSource, Phase
 from gpu_management.allocations.repricing import cost_per_hour
 from gpu_management.cluster.models import ClaimIntent
-from gpu_management.core.clock import whole_second
+from gpu_management.core.clock import whole_second, wire_time
 from gpu_management.devices import grips
 from gpu_management.devices import service as devices
 from gpu_management.devices.models import Device, Node
@@ -38,7 +40,7 @@ def give_notice(session: Session, allocation_id: str, *, stops_at: datetime, now
         f"a repartition plan stops it at {stops_at:%Y-%m-%dT%H:%M:%SZ} and starts it on another"
         " slice of its kind"
     )
-    _mark(allocation, "Notice", message, now=now)
+    _mark(allocation, "Notice", message, now=now, facts={"stopsAt": wire_time(stops_at)})
     journal.say(session, "allocation.moving", allocation, now=now)
 
 
@@ -189,7 +191,14 @@ def _park(session: Session, allocation_id: str, *, now: datetime) -> None:
         intent.due_at = now + _PARKED
 
 
-def _mark(allocation: Allocation, reason: str, message: str, *, now: datetime) -> None:
-    mark = marks.entry(MOVING, "True", reason=reason, message=message[:1000], now=now)
+def _mark(
+    allocation: Allocation,
+    reason: str,
+    message: str,
+    *,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    mark = marks.entry(MOVING, "True", reason=reason, message=message[:1000], now=now, facts=facts)
     allocation.conditions = marks.with_one(allocation.conditions, mark)
     allocation.edition += 1

@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -102,7 +104,18 @@ def _field_error(entry: dict[str, Any]) -> FieldError:
     elif not isinstance(rejected, int | float | bool | None) or _is_huge(rejected):
         rejected = str(rejected)[:_LONGEST_ECHO]
     message = str(entry["msg"]).removeprefix("Value error, ").replace('"', "'").replace("\\", "/")
-    return FieldError(".".join(where) or "body", entry["type"], message, rejected)
+    return FieldError(
+        ".".join(where) or "body", entry["type"], message, rejected, _numbers(entry.get("ctx", {}))
+    )
+
+
+def _numbers(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the bounds a rule names, such as `le`, where JSON can write them."""
+    return {
+        name: float(value) if isinstance(value, Decimal) else value
+        for name, value in context.items()
+        if isinstance(value, int | float | Decimal) and not _is_huge(value)
+    }
 
 
 def _is_huge(rejected: object) -> bool:

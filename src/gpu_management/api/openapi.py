@@ -34,6 +34,7 @@ _PROBLEM = {
                     "rule": _TEXT,
                     "message": _TEXT,
                     "rejectedValue": {},
+                    "params": {"type": "object", "additionalProperties": True},
                 },
             },
         },

@@ -18,6 +18,8 @@ class FieldError:
     rule: str
     message: str
     rejected: Any = None
+    params: Mapping[str, Any] | None = None
+    """The numbers of the rule, such as `le`: what a translated message is made of."""
 
 
 class Problem(Exception):
@@ -150,4 +152,5 @@ def _error(error: FieldError) -> dict[str, Any]:
         "rule": error.rule,
         "message": error.message,
         "rejectedValue": error.rejected,
+        "params": dict(error.params or {}),
     }

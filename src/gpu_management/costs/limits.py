@@ -121,7 +121,8 @@ def _warn(session: Session, one: Near, *, currency: str, now: datetime) -> None:
     spent = Decimal(one.spent_micros) / MICROS
     when = f"about {one.ends_at:%Y-%m-%dT%H:%M:%SZ}" if one.ends_at else "when that is reached"
     message = f"cost {spent:.2f} of its limit of {one.limit:.2f} {currency}; it is released {when}"
-    mark = marks.entry(_CONDITION, "True", reason="Near", message=message, now=now)
+    facts = {"spent": float(spent), "limit": float(one.limit)}
+    mark = marks.entry(_CONDITION, "True", reason="Near", message=message, now=now, facts=facts)
     allocation.conditions = marks.with_one(allocation.conditions, mark)
     allocation.edition += 1
     journal.say(session, "allocation.cost-limit", allocation, now=now)

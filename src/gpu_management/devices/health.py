@@ -6,7 +6,7 @@ also what NVIDIA's own device plugin ignores.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -74,6 +74,8 @@ class Finding:
     code: str
     verdict: Verdict
     message: str
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """Figures that the message is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,9 @@ def _memory(vitals: Vitals) -> Iterator[Finding]:
             f"{vitals.double_bit:.0f} memory errors could not be corrected since the driver was"
             " loaded: reset the card when its work is done"
         )
-        yield Finding("double-bit-errors", Verdict.SUSPECT, why)
+        yield Finding(
+            "double-bit-errors", Verdict.SUSPECT, why, {"errors": round(vitals.double_bit)}
+        )
 
 
 def _heat(vitals: Vitals, limits: ThermalLimits | None) -> Iterator[Finding]:
@@ -137,8 +141,9 @@ def _heat(vitals: Vitals, limits: ThermalLimits | None) -> Iterator[Finding]:
     degrees = vitals.temperature_celsius
     if slowdown is not None and degrees is not None and degrees >= slowdown - NEAR_SLOWDOWN_CELSIUS:
         why = f"{degrees:.0f} °C, and clocks are lowered at {slowdown} °C"
-        yield Finding("hot", Verdict.SUSPECT, why)
+        facts = {"celsius": round(degrees), "slowdownCelsius": slowdown}
+        yield Finding("hot", Verdict.SUSPECT, why, facts)
     ratio = vitals.throttled_ratio
     if ratio is not None and ratio > THROTTLED_RATIO:
         why = f"heat held its clocks down for {ratio:.0%} of the last minutes"
-        yield Finding("throttled", Verdict.SUSPECT, why)
+        yield Finding("throttled", Verdict.SUSPECT, why, {"ratio": round(ratio, 3)})

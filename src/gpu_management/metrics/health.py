@@ -205,11 +205,12 @@ def keep(
     row.findings = [_shown(one) for one in told.findings]
 
 
-def _shown(finding: Finding) -> dict[str, str]:
+def _shown(finding: Finding) -> dict[str, Any]:
     return {
         "code": finding.code,
         "verdict": finding.verdict.value,
         "message": finding.message,
+        "facts": dict(finding.facts),
     }
 
 

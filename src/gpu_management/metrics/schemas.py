@@ -168,6 +168,10 @@ class HealthFinding(WireModel):
     code: str = Field(description="`xid-79`, `row-remap-failed`, `hot`, `throttled`, `gone` ….")
     verdict: Verdict
     message: str
+    facts: dict[str, float] = Field(
+        default_factory=dict,  # findings that were written before there were any
+        description="Figures that the message is made of; for other languages.",
+    )
 
 
 class DeviceVerdict(WireModel):

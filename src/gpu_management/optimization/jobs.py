@@ -187,11 +187,14 @@ def _notice(session: Session, row: Suggestion, allocation: Allocation, *, now: d
     if row.release_at is not None:
         then = f"it is released at {row.release_at:%Y-%m-%dT%H:%M:%SZ} unless it is used"
     message = f"its GPUs did {busiest:.2g} % in the last hour; {then}"
-    mark = marks.entry(service.CONDITION, "True", reason="NotUsed", message=message, now=now)
+    release_at = None if row.release_at is None else wire_time(row.release_at)
+    facts = {"busiestPct": busiest, "releaseAt": release_at}
+    mark = marks.entry(
+        service.CONDITION, "True", reason="NotUsed", message=message, now=now, facts=facts
+    )
     allocation.conditions = marks.with_one(allocation.conditions, mark)
     allocation.edition += 1
     session.flush()
-    release_at = None if row.release_at is None else wire_time(row.release_at)
     told = {"message": message, "suggestionId": row.id, "releaseAt": release_at}
     events.record(
         session,

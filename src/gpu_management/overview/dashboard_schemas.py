@@ -1,7 +1,7 @@
 """Wire shapes of what only the dashboard's first screen and its search ask for."""
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -91,6 +91,7 @@ class Waiter(WireModel):
     team_id: str | None
     requested_at: Moment
     message: str | None = Field(description="Why it waits.")
+    decision: dict[str, Any] | None = Field(description="What the message is made of.")
 
 
 class Waiting(WireModel):
@@ -131,6 +132,9 @@ class OpenAlert(WireModel):
     severity: str
     target: str | None
     summary: str
+    labels: dict[str, str]
+    value: float | None
+    threshold: float
     fired_at: Moment
 
 

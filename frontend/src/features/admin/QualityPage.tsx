@@ -10,6 +10,7 @@ import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { StateBadge } from "../../ui/StateBadge";
 import { Async, Empty, Panel } from "../../ui/states";
+import { Told } from "../../ui/Told";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
 import { type DeviceVerdict, sourcesQuery, verdictsQuery } from "./api";
@@ -96,7 +97,13 @@ function Verdicts({ rows }: { rows: DeviceVerdict[] }) {
       {
         id: "findings",
         header: t("quality.findings"),
-        value: (row) => row.findings.map((one) => one.message).join("; "),
+        value: (row) => row.findings.map((one) => one.code).join("; "),
+        cell: (row) =>
+          row.findings.map((one) => (
+            <div key={one.code}>
+              <Told kind="finding" code={one.code} facts={one.facts} own={one.message} />
+            </div>
+          )),
       },
       {
         id: "since",

@@ -6,6 +6,7 @@ import { apiHref } from "../../lib/root";
 import { DataTable } from "../../ui/DataTable";
 import { Page } from "../../ui/Page";
 import { Async, Empty } from "../../ui/states";
+import { useTold } from "../../ui/Told";
 import type { Column } from "../../ui/tableRows";
 import { type Setting, settingsQuery } from "./api";
 
@@ -13,17 +14,18 @@ import { type Setting, settingsQuery } from "./api";
 export default function SettingsPage() {
   const { t } = useTranslation("admin");
   const settings = useQuery(settingsQuery);
+  const speak = useSettingWords();
   const columns = useMemo<Column<Setting>[]>(
     () => [
       {
         id: "key",
         header: t("settings.key"),
-        value: (row) => `${row.key} ${row.description}`,
+        value: (row) => `${row.key} ${speak(row) ?? row.description}`,
         cell: (row) => (
           <div className="setting">
             <code>{row.key}</code>
             <Text size="xs" c="dimmed">
-              {row.description}
+              {speak(row)}
             </Text>
           </div>
         ),
@@ -49,7 +51,7 @@ export default function SettingsPage() {
         hidden: true,
       },
     ],
-    [t],
+    [t, speak],
   );
   return (
     <Page title={t("settings.title")} lead={t("settings.lead")}>
@@ -66,5 +68,14 @@ export default function SettingsPage() {
         )}
       </Async>
     </Page>
+  );
+}
+
+/** What a setting does; an entry of a map, such as `alerts.thresholds[X]`, has the map's words. */
+function useSettingWords(): (setting: Setting) => string | null {
+  const told = useTold();
+  return useMemo(
+    () => (one) => told("setting", one.key.replace(/\[.*$/, ""), {}, one.description),
+    [told],
   );
 }

@@ -11,6 +11,7 @@ import { useMay } from "../../ui/session";
 import { Empty, Failed, Loading, Stale } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
+import { AlertWords } from "./AlertWords";
 import { type Alert, type AlertStatus, alertsQuery } from "./api";
 import { SilenceDialog } from "./SilenceDialog";
 import { useAcknowledge } from "./useAcknowledge";
@@ -90,7 +91,7 @@ function useColumns(onSilence?: (alert: Alert) => void): Column<Alert>[] {
       {
         id: "message",
         header: t("column.what"),
-        value: (row) => `${row.alertType} ${row.message}`,
+        value: (row) => `${row.alertType} ${row.summary} ${row.message}`,
         cell: (row) => <What alert={row} />,
       },
       {
@@ -135,11 +136,11 @@ function useColumns(onSilence?: (alert: Alert) => void): Column<Alert>[] {
 function What({ alert }: { alert: Alert }) {
   return (
     <div style={{ whiteSpace: "normal", minWidth: 220, maxWidth: 520 }}>
-      <Text size="sm" fw={600}>
-        {alert.summary}
+      <Text size="sm" fw={600} component="div">
+        <AlertWords alert={alert} part="summary" />
       </Text>
-      <Text size="xs" c="dimmed">
-        {alert.alertType} · {alert.message}
+      <Text size="xs" c="dimmed" component="div">
+        {alert.alertType} · <AlertWords alert={alert} part="message" />
       </Text>
     </div>
   );

@@ -8,6 +8,7 @@ import { StateBadge } from "../../ui/StateBadge";
 import { Async } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
+import { RuleWords } from "./AlertWords";
 import { type AlertRule, rulesQuery } from "./api";
 
 /** The rules, their thresholds, and how each stands. */
@@ -24,8 +25,8 @@ export function Rules() {
         cell: (row) => (
           <div style={{ whiteSpace: "normal", minWidth: 240 }}>
             <b>{row.name}</b>
-            <Text size="xs" c="dimmed">
-              {plain(row.description)}
+            <Text size="xs" c="dimmed" component="div">
+              <RuleWords rule={row} />
             </Text>
           </div>
         ),
@@ -96,9 +97,4 @@ export function Rules() {
       )}
     </Async>
   );
-}
-
-/** A rule's sentence without the marks of its template: `{{ $labels.gpu }}` reads `gpu`. */
-export function plain(template: string): string {
-  return template.replace(/\{\{\s*\$(?:labels\.)?(\w+)[^}]*\}\}/g, "‹$1›");
 }

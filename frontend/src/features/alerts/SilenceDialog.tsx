@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { api, got } from "../../api/client";
 import { Failed } from "../../ui/states";
 import { tell } from "../../ui/toast";
+import { AlertWords } from "./AlertWords";
 import type { Alert } from "./api";
 
 const HOURS = ["1", "4", "12", "24", "72", "168"] as const;
@@ -49,7 +50,9 @@ export function SilenceDialog({ alert, onClose }: { alert: Alert; onClose: () =>
         }}
       >
         <Stack>
-          <Text size="sm">{alert.summary}</Text>
+          <Text size="sm" component="div">
+            <AlertWords alert={alert} part="summary" />
+          </Text>
           <Text size="xs" c="dimmed" ff="monospace">
             {labels.map(([name, value]) => `${name}=${value}`).join(", ")}
           </Text>

@@ -16,6 +16,7 @@ import { Conditions, Facts } from "./Facts";
 import { Holds } from "./Holds";
 import { Money } from "./Money";
 import { Usage } from "./Usage";
+import { Message } from "./words";
 
 /** One allocation: what it holds, why there, what it does and what it costs. */
 export default function AllocationPage() {
@@ -95,7 +96,7 @@ function Detail({ one }: { one: AllocationDetail }) {
           <Stack gap="md">
             <Panel
               title={one.phase === "Pending" ? t("decision.waiting") : t("decision.title")}
-              note={one.message}
+              note={<Message one={one} />}
             >
               <Decision facts={one.decision} />
             </Panel>

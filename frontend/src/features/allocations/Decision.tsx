@@ -66,7 +66,7 @@ function Lacks({ lacks }: { lacks: Lack[] }) {
           key={one.reason}
           label={
             <>
-              {t(`decision.lack.${one.reason}`, { defaultValue: one.reason })}
+              {t(`app:lack.${one.reason}`, { defaultValue: one.reason })}
               {one.largest !== null &&
                 ` (${t("decision.most", { value: format.number(one.largest) })})`}
             </>

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Async, Empty } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
 import { eventsQuery } from "./api";
+import { EventWords } from "./words";
 
 /** What happened to it, the newest first. */
 export function Events({ allocationId }: { allocationId: string }) {
@@ -27,9 +28,9 @@ export function Events({ allocationId }: { allocationId: string }) {
               <Text size="xs" c="dimmed">
                 {format.time(event.createdAt)}
               </Text>
-              {typeof event.details.message === "string" && (
-                <Text size="sm">{event.details.message}</Text>
-              )}
+              <Text size="sm" component="div">
+                <EventWords type={event.type} details={event.details} />
+              </Text>
             </Timeline.Item>
           ))}
         </Timeline>

@@ -3,8 +3,10 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Icon } from "../../ui/Icon";
+import { Told } from "../../ui/Told";
 import { useFormat } from "../../ui/useFormat";
 import type { AllocationDetail } from "./api";
+import { sentenceOf } from "./words";
 
 /** What was asked for, and by whom. */
 export function Facts({ one }: { one: AllocationDetail }) {
@@ -28,7 +30,12 @@ export function Facts({ one }: { one: AllocationDetail }) {
     [t("facts.expires"), one.expiresAt && format.time(one.expiresAt)],
     [t("facts.waitUntil"), one.waitUntil && format.time(one.waitUntil)],
     [t("facts.released"), one.releasedAt && format.time(one.releasedAt)],
-    [t("facts.reason"), one.releaseReason],
+    [
+      t("facts.reason"),
+      one.releaseReason && (
+        <Told key="reason" kind="ended" code={one.releaseReason} own={one.releaseReason} />
+      ),
+    ],
     [t("facts.claim"), one.claimName],
   ];
   return (
@@ -62,6 +69,13 @@ function TeamLink({ team }: { team: string }) {
   return <Link to={`/allocations?team=${encodeURIComponent(team)}` as never}>{team}</Link>;
 }
 
+type Condition = AllocationDetail["conditions"][number];
+
+function ConditionWords({ condition, one }: { condition: Condition; one: AllocationDetail }) {
+  const [kind, code, facts] = sentenceOf(condition, one);
+  return <Told kind={kind} code={code} facts={facts} own={condition.message} />;
+}
+
 /** How far it has come: enforced, bound, idle, on its way out. */
 export function Conditions({ one }: { one: AllocationDetail }) {
   const { t } = useTranslation("allocations");
@@ -75,8 +89,9 @@ export function Conditions({ one }: { one: AllocationDetail }) {
             {t(`conditions.type.${condition.type}`, { defaultValue: condition.type })}:{" "}
             {t(`conditions.status.${condition.status}`, { defaultValue: condition.status })}
           </Text>
-          <Text size="xs" c="dimmed">
-            {condition.message} · {format.time(condition.lastTransitionTime)}
+          <Text size="xs" c="dimmed" component="div">
+            <ConditionWords condition={condition} one={one} /> ·{" "}
+            {format.time(condition.lastTransitionTime)}
           </Text>
         </div>
       ))}

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Icon } from "../../ui/Icon";
 import { Empty, Failed, Loading, Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
+import { WaitingWords } from "../../ui/WaitingWords";
 import type { Preview } from "./api";
 import { Decision } from "./Decision";
 
@@ -75,7 +76,11 @@ function Answer({ answer, hours }: { answer: Preview; hours: number }) {
           {answer.resources.join("\n")}
         </Text>
       )}
-      {!answer.fits && <Text size="sm">{answer.detail}</Text>}
+      {!answer.fits && (
+        <Text size="sm" component="div">
+          <WaitingWords decision={answer.decision} own={answer.detail} />
+        </Text>
+      )}
       <Decision facts={answer.decision} />
     </Stack>
   );

@@ -87,7 +87,7 @@ function useAsk() {
     onSuccess: (made) => {
       tell(
         made.phase === "Pending" ? t("new.queued") : t("new.held"),
-        made.allocatedResource ?? made.message ?? undefined,
+        made.allocatedResource ?? undefined,
       );
       void client.invalidateQueries({ queryKey: ["allocations"] });
       void navigate({ to: `/allocations/${made.allocationId}` as never });

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
+import { WaitingWords } from "../../ui/WaitingWords";
 import type { Allocation } from "./api";
 import { sizeOf } from "./columns";
 
@@ -35,8 +36,8 @@ export function Waiting({ rows, total }: { rows: Allocation[]; total: number }) 
               </Text>
             </Group>
             {row.message && (
-              <Text size="xs" c="dimmed">
-                {row.message}
+              <Text size="xs" c="dimmed" component="div">
+                <WaitingWords decision={row.decision} own={row.message} />
               </Text>
             )}
           </div>

@@ -1,10 +1,13 @@
 import { Text } from "@mantine/core";
 import type { TFunction } from "i18next";
+import { useTranslation } from "react-i18next";
 import type { Format } from "../../lib/format";
 import { RowLink } from "../../ui/RowLink";
 import { StateBadge } from "../../ui/StateBadge";
+import { useTold } from "../../ui/Told";
 import type { Column } from "../../ui/tableRows";
 import type { Allocation } from "./api";
+import { sentenceOf } from "./words";
 
 /** How much of what an allocation is: 2 GPUs, a slice, a share. */
 export function sizeOf(
@@ -110,17 +113,19 @@ export function columnsOf(t: TFunction<"allocations">, format: Format): Column<A
   ];
 }
 
+const TOLD = new Set(["Releasing", "Idle", "Expiring"]);
+
 /** The phase, and the condition that matters beside it. */
 export function Phase({ row }: { row: Pick<Allocation, "phase" | "conditions"> }) {
-  const told = row.conditions.find(
-    (one) => one.status === "True" && ["Releasing", "Idle", "Expiring"].includes(one.type),
-  );
+  const { t } = useTranslation("allocations");
+  const speak = useTold();
+  const told = row.conditions.find((one) => one.status === "True" && TOLD.has(one.type));
   return (
-    <span title={told?.message}>
+    <span title={told && (speak(...sentenceOf(told, row), told.message) ?? undefined)}>
       <StateBadge state={row.phase} />
       {told && (
         <Text span size="xs" c="dimmed" ml={6}>
-          {told.type}
+          {t(`conditions.type.${told.type}`, { defaultValue: told.type })}
         </Text>
       )}
     </span>

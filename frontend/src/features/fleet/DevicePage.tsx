@@ -8,12 +8,14 @@ import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { StateBadge } from "../../ui/StateBadge";
 import { Async, Panel } from "../../ui/states";
+import { Told } from "../../ui/Told";
 import { useFormat } from "../../ui/useFormat";
 import { type DeviceDetail, deviceQuery, healthQuery, nodeQuery } from "./api";
 import { DeviceActions } from "./DeviceActions";
 import { DeviceCharts } from "./DeviceCharts";
 import { DeviceTimeline } from "./DeviceTimeline";
 import { Facts } from "./facts";
+import { ReasonWords } from "./ReasonWords";
 import { ShareDrawing, SlotDrawing } from "./SlotDrawing";
 
 /** One GPU: who has it, how it is, how it was. */
@@ -50,7 +52,7 @@ function Content({ device }: { device: DeviceDetail }) {
     <>
       {device.stateReason && device.state !== "READY" && (
         <Alert color="yellow" variant="light" icon={<Icon name="warning" />}>
-          {t("device.reason", { reason: device.stateReason })}
+          {t("device.why")} <ReasonWords reason={device.stateReason} />
         </Alert>
       )}
       <Now device={device} />
@@ -144,7 +146,13 @@ function Health({ deviceId }: { deviceId: string }) {
               <List size="sm" mt="xs">
                 {found.findings.map((finding) => (
                   <List.Item key={finding.code}>
-                    <b>{finding.code}</b> {finding.message}
+                    <b>{finding.code}</b>{" "}
+                    <Told
+                      kind="finding"
+                      code={finding.code}
+                      facts={finding.facts}
+                      own={finding.message}
+                    />
                   </List.Item>
                 ))}
               </List>

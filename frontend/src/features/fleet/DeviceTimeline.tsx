@@ -9,6 +9,7 @@ import { SplitBar } from "../../ui/Bars";
 import { Async, Empty, Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
 import { type LayoutStretch, layoutsQuery, ledgerQuery } from "./api";
+import { useReasonWords } from "./ReasonWords";
 import { type Span, type Timeline, timelineOf } from "./timeline";
 
 /** What is narrower cannot be hit with a finger: it is told, but leads nowhere. */
@@ -76,6 +77,7 @@ interface LanesProps {
 function Lanes({ timeline, layouts, names }: LanesProps) {
   const { t } = useTranslation("fleet");
   const format = useFormat();
+  const reasonWords = useReasonWords();
   const { ref, width: lanePx } = useElementSize();
   const width = timeline.end - timeline.start || 1;
   const isWide = (span: Span) => (lanePx * (span.end - span.start)) / width >= LEAST_PX;
@@ -92,7 +94,7 @@ function Lanes({ timeline, layouts, names }: LanesProps) {
         {timeline.states.map((span) => (
           <span
             key={span.start}
-            title={`${span.key}${span.note ? ` (${span.note})` : ""}, ${when(span)}`}
+            title={`${t(`app:state.value.${span.key}`, { defaultValue: span.key })}${span.note ? ` (${reasonWords(span.note)})` : ""}, ${when(span)}`}
             style={{ ...place(span), background: STATES[span.key] ?? "#5c636a" }}
           >
             {t(`app:state.value.${span.key}`, { defaultValue: span.key })}

@@ -8,6 +8,7 @@ import { Page } from "../../ui/Page";
 import { StateBadge } from "../../ui/StateBadge";
 import { useMay } from "../../ui/session";
 import { Async, Panel } from "../../ui/states";
+import { Original } from "../../ui/Told";
 import { useFormat } from "../../ui/useFormat";
 import { type PlanRunDetail, planQuery, screenQuery } from "./api";
 import { PlanActions } from "./PlanActions";
@@ -80,7 +81,8 @@ function Standing({ plan }: { plan: PlanRunDetail }) {
           role="status"
           icon={<Icon name={plan.state === "FAILED" ? "error" : "info"} />}
         >
-          {MEANS.includes(plan.state) && t(`run.means.${plan.state}`)} {plan.message}
+          {MEANS.includes(plan.state) && t(`run.means.${plan.state}`)}{" "}
+          <Original text={plan.message} />
         </Alert>
       )}
       <Panel title={plan.isUndoing ? t("run.undoing") : t("run.progress")}>

@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { StateBadge } from "../../ui/StateBadge";
 import { Empty, Panel } from "../../ui/states";
+import { Told } from "../../ui/Told";
 import { useFormat } from "../../ui/useFormat";
 import type { Screen } from "./api";
 
@@ -44,7 +45,12 @@ export function AlertsPanel({ alerts }: { alerts: Screen["alerts"] }) {
               <small>
                 {[one.target, format.since(one.firedAt)].filter(Boolean).join(" · ")}
                 <br />
-                {one.summary}
+                <Told
+                  kind="alert"
+                  code={`${one.name} summary`}
+                  facts={{ ...one.labels, value: one.value, threshold: one.threshold }}
+                  own={one.summary}
+                />
               </small>
             </li>
           ))}

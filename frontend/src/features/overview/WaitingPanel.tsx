@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { Empty, Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
+import { WaitingWords } from "../../ui/WaitingWords";
 import type { Screen } from "./api";
 
 /** Who waits, since when and why; and how long people have waited lately. */
@@ -33,7 +34,10 @@ export function WaitingPanel({ waiting }: { waiting: Screen["waiting"] }) {
                 {one.namespace}/{one.podName}
               </Link>
               <b>{format.since(one.requestedAt)}</b>
-              <small>{[one.teamId, one.message].filter(Boolean).join(" · ")}</small>
+              <small>
+                {one.teamId && `${one.teamId} · `}
+                <WaitingWords decision={one.decision} own={one.message} />
+              </small>
             </li>
           ))}
         </ul>

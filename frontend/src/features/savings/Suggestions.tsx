@@ -8,6 +8,7 @@ import { apiHref } from "../../lib/root";
 import { DataTable } from "../../ui/DataTable";
 import { useMay } from "../../ui/session";
 import { Empty } from "../../ui/states";
+import { Told, useTold } from "../../ui/Told";
 import type { Column } from "../../ui/tableRows";
 import { tell, tellFailure } from "../../ui/toast";
 import { useFormat } from "../../ui/useFormat";
@@ -121,6 +122,7 @@ interface EvidenceProps {
 function Evidence({ one, mayAct, onClose }: EvidenceProps) {
   const { t } = useTranslation("savings");
   const format = useFormat();
+  const speak = useTold();
   const { dismiss, apply } = useAnswers(one, onClose);
   const isOpen = one.status === "open" || one.status === "noticed";
   return (
@@ -132,9 +134,23 @@ function Evidence({ one, mayAct, onClose }: EvidenceProps) {
       closeButtonProps={{ "aria-label": t("app:action.close") }}
     >
       <Stack>
-        <Text size="sm">{one.description}</Text>
+        <Text size="sm" component="div">
+          <Told
+            kind="suggestion"
+            code={one.type}
+            facts={{
+              target: one.target,
+              gpus: one.evidence.length,
+              busiestPct: Math.max(...one.evidence.map((row) => row.lastHourPct)),
+            }}
+            own={one.description}
+          />
+        </Text>
         <Text size="sm">
-          {t("evidence.terms", { effort: one.effort, risk: one.risk })}{" "}
+          {t("evidence.terms", {
+            effort: speak("effort", one.effort, {}, one.effort),
+            risk: speak("risk", one.risk, {}, one.risk),
+          })}{" "}
           {one.releaseAt && t("evidence.releaseAt", { time: format.time(one.releaseAt) })}
         </Text>
         <table className="rows">
@@ -164,8 +180,9 @@ function Evidence({ one, mayAct, onClose }: EvidenceProps) {
           </tbody>
         </table>
         {one.endedAt && (
-          <Text size="sm" c="dimmed">
-            {format.time(one.endedAt)} · {one.endedBy} · {one.endedReason}
+          <Text size="sm" c="dimmed" component="div">
+            {format.time(one.endedAt)} · {one.endedBy} ·{" "}
+            <Told kind="suggestionEnded" code={one.endedReason ?? ""} own={one.endedReason} />
           </Text>
         )}
         {mayAct && isOpen && (
