@@ -246,3 +246,28 @@ def test_who_is_nobody_in_particular_has_nothing_own(house: House, opened: TestC
     house.node()
     house.request()
     assert _screen(opened)["own"] is None
+
+
+def test_who_reads_costs_sees_what_each_team_cost_the_dearest_first(
+    house: House, opened: TestClient
+) -> None:
+    house.node("n1", gpus=11)
+    for number in range(10):
+        house.request(team_id=f"team-{number}")
+        house.clock.forward(hours=1)
+    told = _screen(opened)
+    teams = told["teams"]
+    assert teams["month"] == f"{house.now:%Y-%m}"
+    assert [one["teamId"] for one in teams["first"]] == [f"team-{number}" for number in range(8)]
+    assert teams["others"]["count"] == 2
+    for one in (*teams["first"], teams["others"]):
+        parts = one["usedCost"] + one["idleCost"] + one["unattributedCost"]
+        assert parts == pytest.approx(one["cost"])
+    whole = sum(one["cost"] for one in teams["first"]) + teams["others"]["cost"]
+    assert whole == pytest.approx(told["money"]["month"])
+
+
+def test_a_user_does_not_see_what_other_teams_cost(house: House) -> None:
+    house.node()
+    house.request(team_id="speech")
+    assert _told_to(house, team="vision")["teams"] is None

@@ -185,6 +185,34 @@ class Own(WireModel):
     )
 
 
+class TeamCost(WireModel):
+    """What a team cost; used, idle and not measured sum to it."""
+
+    team_id: str | None = Field(description="Null for what belongs to no team.")
+    cost: Amount
+    used_cost: Amount
+    idle_cost: Amount
+    unattributed_cost: Amount
+
+
+class OtherTeams(WireModel):
+    """The other teams together."""
+
+    count: int
+    cost: Amount
+    used_cost: Amount
+    idle_cost: Amount
+    unattributed_cost: Amount
+
+
+class Teams(WireModel):
+    """What teams cost this month so far, at most a minute old."""
+
+    month: str = Field(examples=["2026-11"])
+    first: list[TeamCost] = Field(description="The dearest eight.")
+    others: OtherTeams | None
+
+
 class FirstScreen(WireModel):
     """Everything the dashboard's first screen shows."""
 
@@ -197,6 +225,7 @@ class FirstScreen(WireModel):
     funnel: Funnel
     own: Own | None = Field(description="Null for a caller who is no person and of no team.")
     money: MoneyStrip
+    teams: Teams | None = Field(description="Null for a caller who may not read costs.")
     days: list[DayHours]
     nodes: list[NodeGpus]
     slices: list[SliceUse]

@@ -23,7 +23,7 @@ from gpu_management.costs.service import Desk, Window
 from gpu_management.devices.models import Device
 from gpu_management.events.models import Event
 from gpu_management.metrics.latest import Latest
-from gpu_management.overview import fleet_now, own_now, people_now, service
+from gpu_management.overview import fleet_now, own_now, people_now, service, teams_now
 from gpu_management.overview.board import Board
 
 _BUCKETS: Final = ("used", "idle", "unattributed", "free", "unavailable")
@@ -74,6 +74,7 @@ def draw(
         "funnel": fleet_now.funnel(rows, figures),
         "own": own_now.own(session, screen.desk, screen.cache, principal, now=now),
         "money": _money(screen, facts, buckets, principal=principal, now=now),
+        "teams": teams_now.teams(session, screen.desk, screen.cache, principal, now=now),
         "days": [_hours(row, screen.desk.zone, now) for row in buckets[-days:]],
         "nodes": fleet_now.nodes(rows, figures),
         "slices": fleet_now.slices(session),

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { useUrlState } from "../../lib/urlState";
 import { useLive } from "../../lib/useLive";
 import { Page } from "../../ui/Page";
+import { useMay } from "../../ui/session";
 import { Async, Empty } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
 import { AlertsPanel } from "./AlertsPanel";
@@ -17,6 +18,7 @@ import { MoneyStrip } from "./MoneyStrip";
 import { OwnPanel } from "./OwnPanel";
 import { SlicesPanel } from "./SlicesPanel";
 import { SourcesLine } from "./SourcesLine";
+import { TeamsPanel } from "./TeamsPanel";
 import { WaitingPanel } from "./WaitingPanel";
 
 const WINDOWS = ["7", "14", "30"];
@@ -62,11 +64,14 @@ export default function OverviewPage() {
 }
 
 function Panels({ screen }: { screen: Screen }) {
+  const runsFleet = useMay("devices.list");
+  const paysFirst = screen.teams !== null && !runsFleet;
   return (
     <>
       {screen.own && <OwnPanel own={screen.own} />}
+      {paysFirst && <Spending screen={screen} />}
       <FunnelPanel screen={screen} />
-      <MoneyStrip money={screen.money} days={screen.days} />
+      {!paysFirst && <MoneyStrip money={screen.money} days={screen.days} />}
       <Grid gap="md">
         <Grid.Col span={{ base: 12, lg: 8 }}>
           <FleetPanel nodes={screen.nodes} />
@@ -81,12 +86,30 @@ function Panels({ screen }: { screen: Screen }) {
           <WaitingPanel waiting={screen.waiting} />
         </Grid.Col>
       </Grid>
-      <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
+      {!paysFirst && screen.teams && <TeamsPanel teams={screen.teams} />}
+      <SimpleGrid cols={{ base: 1, md: 2, xl: paysFirst ? 2 : 3 }}>
         <IdlePanel idle={screen.idle} />
-        <BudgetsPanel budgets={screen.budgets} />
+        {!paysFirst && <BudgetsPanel budgets={screen.budgets} />}
         <SlicesPanel slices={screen.slices} />
       </SimpleGrid>
       <SourcesLine sources={screen.sources} />
+    </>
+  );
+}
+
+/** What comes first for who pays: the money, what each team cost, and the budgets. */
+function Spending({ screen }: { screen: Screen }) {
+  return (
+    <>
+      <MoneyStrip money={screen.money} days={screen.days} />
+      <Grid gap="md">
+        <Grid.Col span={{ base: 12, lg: 8 }}>
+          {screen.teams && <TeamsPanel teams={screen.teams} />}
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, lg: 4 }}>
+          <BudgetsPanel budgets={screen.budgets} />
+        </Grid.Col>
+      </Grid>
     </>
   );
 }
