@@ -1,15 +1,23 @@
 """The demonstration: a pleasant fleet with a past, that leaves people what they like to try."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
+from gpu_management.alerts.jobs import Watch
+from gpu_management.alerts.journal import Terms
+from gpu_management.alerts.models import Alert
+from gpu_management.alerts.reading import Reader
 from gpu_management.allocations.models import Allocation, Hold, Phase
 from gpu_management.auth.models import Team
 from gpu_management.core.database import open_database
 from gpu_management.devices.models import Device, DeviceState, Node
+from gpu_management.metrics.embedded import Embedded
+from gpu_management.metrics.latest import Latest
+from gpu_management.optimization.models import Status, Suggestion
 from gpu_management.simulate import demo, reserve, world
 from gpu_management.simulate.demo import Demo
 from gpu_management.simulate.demo_fleet import POOL_LABEL
@@ -159,3 +167,17 @@ def test_a_real_fleet_is_never_mixed_with_a_simulated_one(tmp_path: Path) -> Non
     with pytest.raises(FleetUnusable, match=r"1 node.* such as real-01; give another"):
         demo.prepare(house, 7, tell=quiet)
     house.database.close()
+
+
+def test_a_new_fleet_has_idle_work_to_end_and_alerts_that_fire_with_the_first_look(
+    house: House,
+) -> None:
+    now = house.clock()
+    watch = Watch(house.database, Reader(Latest(Embedded()), house.desk), Terms(CLUSTER))
+    watch.run(now)
+    with house.database.read() as session:
+        suggested = session.scalars(select(Suggestion)).all()
+        fired = {alert.name: alert for alert in session.scalars(select(Alert))}
+    assert len(suggested) >= 3
+    assert all(one.evidence and one.status is Status.OPEN for one in suggested)
+    assert fired["GPUUnavailable"].started_at < now - timedelta(hours=20)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from gpu_management.devices import service as devices
 from gpu_management.events import told
-from gpu_management.simulate import collecting, demand, demo_past, faults, reserve
+from gpu_management.simulate import collecting, demand, demo_found, demo_past, faults, reserve
 from gpu_management.simulate import world as worlds
 from gpu_management.simulate.collecting import Collector
 from gpu_management.simulate.demo_fleet import NAME, PEOPLE
@@ -44,6 +44,7 @@ def prepare(
                 tell("writing down what was measured")
                 since = now - timedelta(days=days)
                 collecting.write_past(session, worker.cluster, seed, since=since, now=now)
+                demo_found.find(session, interval_seconds=collecting.SECONDS, now=now)
         is_kept = True
     finally:
         if not is_kept:

@@ -181,6 +181,8 @@ OUT_OF_WORK: Final[dict[str, tuple[timedelta, DeviceState, str]]] = {
     ),
 }
 """Devices that stay out of work: since how long, in what state, and why."""
+WEAK_FANS: Final = {"gpu-h100-02-GPU-06": 22.0}
+"""Devices that are so many degrees Celsius warmer than they should be, at rest and at work."""
 UNDER_MAINTENANCE: Final = ("gpu-v100-05", timedelta(hours=6), "driver upgrade to 580.95.05")
 """A node in maintenance, since when, and why."""
 

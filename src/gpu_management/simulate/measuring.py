@@ -15,13 +15,14 @@ from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.devices.models import Device, DeviceState, DeviceStateInterval, Model, Node
 from gpu_management.metrics.readings import Reading, Target
 from gpu_management.mig.models import MigInstance
+from gpu_management.simulate.demo_fleet import WEAK_FANS
 
 _DAY: Final = 86_400
 _TURN: Final = 1200
 """Seconds that somebody at a notebook works, or does not."""
 _SAVE_EVERY, _SAVING = 2400, 90
 """Seconds between two checkpoints of a training, and that one takes."""
-_STUCK: Final = 0.07
+_STUCK: Final = 0.12
 """Training pods that hold a GPU and do nothing with it: what an idle rule is for."""
 _ROOM_CELSIUS, _HOTTER_CELSIUS = 31.0, 44.0
 _IDLE_POWER, _BUSY_POWER = 0.14, 0.78
@@ -81,6 +82,8 @@ class Card:
     slices: tuple[tuple[int, int, str], ...]
     """Start, thousandths of the card, and profile of the MIG instances there are now."""
     away: tuple[tuple[float, float | None], ...]
+    hotter_celsius: float = 0.0
+    """How much warmer it is than another would be: its fan is weak."""
 
     def answers(self, at: float) -> bool:
         """Say whether the driver would answer at a moment."""
@@ -124,7 +127,7 @@ def _look(card: Card, load: Mapping[int | None, float]) -> Iterator[Reading]:
         dram_active_ratio=round(0.55 * busy, 3),
         tensor_active_ratio=round(0.4 * busy, 3),
         memory_used_mib=round(card.memory_mib * (0.72 * busy + (0.12 if busy else 0.005))),
-        temperature_celsius=round(_ROOM_CELSIUS + _HOTTER_CELSIUS * busy),
+        temperature_celsius=round(_ROOM_CELSIUS + card.hotter_celsius + _HOTTER_CELSIUS * busy),
         power_w=round(card.watts * (_IDLE_POWER + _BUSY_POWER * busy)),
         sm_clock_mhz=_REST_MHZ if not busy else round(_BUSY_MHZ * (0.7 + 0.3 * busy)),
         ecc_double_bit=0.0,
@@ -205,6 +208,7 @@ def _cards(session: Session, cluster_name: str, since: datetime, until: datetime
             watts=float(model.tdp_watts or _WATTS),
             slices=tuple(slices.get(device.id, ())),
             away=tuple(away.get(device.id, ())),
+            hotter_celsius=WEAK_FANS.get(device.device_id, 0.0),
         )
 
 

@@ -1,13 +1,17 @@
 import { SimpleGrid, Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLive } from "../../lib/useLive";
 import { Figure } from "../../ui/Figure";
 import { Page } from "../../ui/Page";
 import { Async, Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
-import { type IdleHold, idleQuery, type Suggestion, suggestionsQuery } from "./api";
+import { type IdleHold, idleQuery, isOpen, type Suggestion, suggestionsQuery } from "./api";
+import { ExemptDialog } from "./ExemptDialog";
+import { Exemptions } from "./Exemptions";
 import { IdleTable } from "./IdleTable";
+import { Policy } from "./Policy";
 import { Suggestions } from "./Suggestions";
 
 /** What is held and not used, what that costs, and what can be done about it. */
@@ -15,6 +19,7 @@ export default function SavingsPage() {
   const { t } = useTranslation("savings");
   const idle = useQuery(idleQuery);
   const suggestions = useQuery(suggestionsQuery(null));
+  const [exempted, setExempted] = useState<string | null>(null);
   useLive(["suggestion.*", "allocation.released", "allocation.idle"], ["suggestions"], ["metrics"]);
   return (
     <Page title={t("title")} lead={t("lead")}>
@@ -22,7 +27,7 @@ export default function SavingsPage() {
       <Stack gap="md">
         <Panel title={t("suggestion.title")} note={t("suggestion.note")}>
           <Async query={suggestions} rows={5}>
-            {(list) => <Suggestions rows={list.rows} />}
+            {(list) => <Suggestions rows={list.rows} onExempt={setExempted} />}
           </Async>
         </Panel>
         <Panel title={t("idle.title")} note={t("idle.note")}>
@@ -30,7 +35,12 @@ export default function SavingsPage() {
             {(list) => <IdleTable rows={list.rows} />}
           </Async>
         </Panel>
+        <Exemptions onAdd={() => setExempted("")} />
+        <Policy />
       </Stack>
+      {exempted !== null && (
+        <ExemptDialog allocationId={exempted} onClose={() => setExempted(null)} />
+      )}
     </Page>
   );
 }
@@ -43,7 +53,7 @@ interface FiguresProps {
 function Figures({ idle, suggestions }: FiguresProps) {
   const { t } = useTranslation("savings");
   const format = useFormat();
-  const open = suggestions.filter((one) => one.status === "open" || one.status === "noticed");
+  const open = suggestions.filter(isOpen);
   const perHour = sum(open, (one) => one.saving);
   const saved = sum(suggestions, (one) => one.saved);
   return (

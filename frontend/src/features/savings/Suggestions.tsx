@@ -1,21 +1,25 @@
 import { Badge, Button, Group, Modal, Stack, Text } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { api } from "../../api/client";
 import { apiHref } from "../../lib/root";
 import { DataTable } from "../../ui/DataTable";
 import { useMay } from "../../ui/session";
 import { Empty } from "../../ui/states";
 import { Told, useTold } from "../../ui/Told";
 import type { Column } from "../../ui/tableRows";
-import { tell, tellFailure } from "../../ui/toast";
 import { useFormat } from "../../ui/useFormat";
-import type { Suggestion } from "./api";
+import { isOpen, type Suggestion } from "./api";
+import { useAnswers } from "./useAnswers";
+
+interface SuggestionsProps {
+  rows: Suggestion[];
+  /** Leave an allocation alone for a while. */
+  onExempt: (allocationId: string) => void;
+}
 
 /** What could be saved, with the evidence; follow it, or say no for good. */
-export function Suggestions({ rows }: { rows: Suggestion[] }) {
+export function Suggestions({ rows, onExempt }: SuggestionsProps) {
   const { t } = useTranslation("savings");
   const format = useFormat();
   const mayAct = useMay("allocations.write");
@@ -33,7 +37,7 @@ export function Suggestions({ rows }: { rows: Suggestion[] }) {
         id: "status",
         header: t("column.status"),
         value: (row) => row.status,
-        filter: ["open", "noticed", "applied", "dismissed"].map((value) => ({
+        filter: ["open", "noticed", "applied", "dismissed", "exempt", "withdrawn"].map((value) => ({
           value,
           label: t(`status.${value}`),
         })),
@@ -101,7 +105,17 @@ export function Suggestions({ rows }: { rows: Suggestion[] }) {
         csvHref={apiHref("/api/v1/gpu/suggestions", { format: "csv" })}
         empty={<Empty title={t("empty.title")} hint={t("empty.hint")} icon="savings" />}
       />
-      {shown && <Evidence one={shown} mayAct={mayAct} onClose={() => setShown(null)} />}
+      {shown && (
+        <Evidence
+          one={shown}
+          mayAct={mayAct}
+          onClose={() => setShown(null)}
+          onExempt={() => {
+            setShown(null);
+            onExempt(shown.allocationId);
+          }}
+        />
+      )}
     </>
   );
 }
@@ -117,14 +131,14 @@ interface EvidenceProps {
   one: Suggestion;
   mayAct: boolean;
   onClose: () => void;
+  onExempt: () => void;
 }
 
-function Evidence({ one, mayAct, onClose }: EvidenceProps) {
+function Evidence({ one, mayAct, onClose, onExempt }: EvidenceProps) {
   const { t } = useTranslation("savings");
   const format = useFormat();
   const speak = useTold();
   const { dismiss, apply } = useAnswers(one, onClose);
-  const isOpen = one.status === "open" || one.status === "noticed";
   return (
     <Modal
       opened
@@ -185,8 +199,11 @@ function Evidence({ one, mayAct, onClose }: EvidenceProps) {
             <Told kind="suggestionEnded" code={one.endedReason ?? ""} own={one.endedReason} />
           </Text>
         )}
-        {mayAct && isOpen && (
+        {mayAct && isOpen(one) && (
           <Group justify="flex-end">
+            <Button variant="default" onClick={onExempt}>
+              {t("exempt.open")}
+            </Button>
             <Button variant="default" loading={dismiss.isPending} onClick={() => dismiss.mutate()}>
               {t("dismiss.send")}
             </Button>
@@ -198,29 +215,4 @@ function Evidence({ one, mayAct, onClose }: EvidenceProps) {
       </Stack>
     </Modal>
   );
-}
-
-function useAnswers(one: Suggestion, onClose: () => void) {
-  const { t } = useTranslation("savings");
-  const client = useQueryClient();
-  const params = { path: { suggestionId: one.id } };
-  const onSettled = () => {
-    onClose();
-    void client.invalidateQueries({ queryKey: ["suggestions"] });
-    void client.invalidateQueries({ queryKey: ["allocations"] });
-  };
-  const dismiss = useMutation({
-    mutationFn: () =>
-      api.POST("/api/v1/gpu/suggestions/{suggestionId}/dismiss", { params, body: {} }),
-    onSuccess: () => tell(t("dismiss.done"), one.target),
-    onError: (error) => tellFailure(t("dismiss.failed"), error),
-    onSettled,
-  });
-  const apply = useMutation({
-    mutationFn: () => api.POST("/api/v1/gpu/suggestions/{suggestionId}/apply", { params }),
-    onSuccess: () => tell(t("apply.done"), one.target),
-    onError: (error) => tellFailure(t("apply.failed"), error),
-    onSettled,
-  });
-  return { dismiss, apply };
 }
