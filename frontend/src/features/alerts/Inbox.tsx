@@ -15,6 +15,7 @@ import { AlertWords } from "./AlertWords";
 import { type Alert, type AlertStatus, alertsQuery } from "./api";
 import { SilenceDialog } from "./SilenceDialog";
 import { useAcknowledge } from "./useAcknowledge";
+import { useEndSilence } from "./useSilences";
 
 const SHOWN: Record<string, AlertStatus[]> = {
   open: [],
@@ -177,6 +178,8 @@ function Where({ alert }: { alert: Alert }) {
 function Actions({ alert, onSilence }: { alert: Alert; onSilence: () => void }) {
   const { t } = useTranslation("alerts");
   const acknowledge = useAcknowledge();
+  const end = useEndSilence();
+  const { silenceId } = alert;
   if (alert.status === "resolved") return null;
   return (
     <Group gap={6} wrap="nowrap">
@@ -187,6 +190,11 @@ function Actions({ alert, onSilence }: { alert: Alert; onSilence: () => void }) 
           onClick={() => acknowledge.mutate(alert.alertId)}
         >
           {t("acknowledge.send")}
+        </Button>
+      )}
+      {alert.status === "silenced" && silenceId !== null && (
+        <Button size="compact-xs" variant="default" onClick={() => end.mutate(silenceId)}>
+          {t("silence.undo")}
         </Button>
       )}
       {alert.status !== "silenced" && (

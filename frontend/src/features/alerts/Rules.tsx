@@ -44,7 +44,12 @@ export function Rules() {
         header: t("rule.threshold"),
         align: "end",
         value: (row) => row.threshold,
-        cell: (row) => `${row.compare} ${format.number(row.threshold, 2)}`,
+        cell: (row) => (
+          <span title={t("rule.usual", { value: format.number(row.defaultThreshold, 2) })}>
+            {row.compare} {format.number(row.threshold, 2)}
+            {row.threshold !== row.defaultThreshold && " *"}
+          </span>
+        ),
       },
       {
         id: "for",
@@ -85,15 +90,20 @@ export function Rules() {
   return (
     <Async query={rules} rows={8}>
       {(list) => (
-        <DataTable
-          name="rules"
-          label={t("tab.rules")}
-          rows={list.rows}
-          columns={columns}
-          rowKey={(row) => row.name}
-          sort="-firing"
-          csvHref={apiHref("/api/v1/gpu/alerts/rules", { format: "csv" })}
-        />
+        <>
+          <Text size="sm" c="dimmed" mb="sm">
+            {t("rule.where")} <code>alerts.thresholds</code>, <code>alerts.disabled</code>
+          </Text>
+          <DataTable
+            name="rules"
+            label={t("tab.rules")}
+            rows={list.rows}
+            columns={columns}
+            rowKey={(row) => row.name}
+            sort="-firing"
+            csvHref={apiHref("/api/v1/gpu/alerts/rules", { format: "csv" })}
+          />
+        </>
       )}
     </Async>
   );

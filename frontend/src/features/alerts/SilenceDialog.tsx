@@ -1,41 +1,28 @@
 import { Button, Group, Modal, Select, Stack, Text, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { api, got } from "../../api/client";
 import { Failed } from "../../ui/states";
-import { tell } from "../../ui/toast";
 import { AlertWords } from "./AlertWords";
 import type { Alert } from "./api";
+import { useSilence } from "./useSilences";
 
 const HOURS = ["1", "4", "12", "24", "72", "168"] as const;
 
 /** Tell nobody of an alert for a while; it stays in the inbox as silenced. */
 export function SilenceDialog({ alert, onClose }: { alert: Alert; onClose: () => void }) {
   const { t } = useTranslation("alerts");
-  const client = useQueryClient();
   const [hours, setHours] = useState<string>("4");
   const [comment, setComment] = useState("");
   const labels = Object.entries(alert.labels).filter(
     ([name]) => !["severity", "component"].includes(name),
   );
-  const silence = useMutation({
-    mutationFn: () =>
-      got(
-        api.POST("/api/v1/gpu/alerts/silences", {
-          body: {
-            matchers: labels.map(([name, value]) => ({ name, operator: "=" as const, value })),
-            endsAt: new Date(Date.now() + Number(hours) * 3_600_000).toISOString(),
-            comment,
-          },
-        }),
-      ),
-    onSuccess: () => {
-      tell(t("silence.done"));
-      void client.invalidateQueries({ queryKey: ["alerts"] });
-      onClose();
-    },
-  });
+  const silence = useSilence(alert, onClose);
+  const send = () =>
+    silence.mutate({
+      matchers: labels.map(([name, value]) => ({ name, operator: "=" as const, value })),
+      endsAt: new Date(Date.now() + Number(hours) * 3_600_000).toISOString(),
+      comment,
+    });
   return (
     <Modal
       opened
@@ -46,7 +33,7 @@ export function SilenceDialog({ alert, onClose }: { alert: Alert; onClose: () =>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          silence.mutate();
+          send();
         }}
       >
         <Stack>

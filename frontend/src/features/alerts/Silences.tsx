@@ -1,15 +1,14 @@
 import { Button } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import { api } from "../../api/client";
 import { DataTable } from "../../ui/DataTable";
 import { useMay } from "../../ui/session";
 import { Async, Empty } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
-import { tell, tellFailure } from "../../ui/toast";
 import { useFormat } from "../../ui/useFormat";
 import { type Silence, silencesQuery } from "./api";
+import { useEndSilence } from "./useSilences";
 
 /** What nobody is told of now, until when, and who said so. */
 export function Silences() {
@@ -60,23 +59,9 @@ function wordsOf(silence: Silence): string {
 
 function End({ silence }: { silence: Silence }) {
   const { t } = useTranslation("alerts");
-  const client = useQueryClient();
-  const end = useMutation({
-    mutationFn: () =>
-      api.DELETE("/api/v1/gpu/alerts/silences/{silenceId}", {
-        params: { path: { silenceId: silence.silenceId } },
-      }),
-    onSuccess: () => tell(t("silence.ended")),
-    onError: (error) => tellFailure(t("silence.endFailed"), error),
-    onSettled: () => client.invalidateQueries({ queryKey: ["alerts"] }),
-  });
+  const end = useEndSilence();
   return (
-    <Button
-      size="compact-xs"
-      variant="default"
-      loading={end.isPending}
-      onClick={() => end.mutate()}
-    >
+    <Button size="compact-xs" variant="default" onClick={() => end.mutate(silence.silenceId)}>
       {t("silence.end")}
     </Button>
   );

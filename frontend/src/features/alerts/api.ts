@@ -5,6 +5,7 @@ export type Alert = Schemas["Alert"];
 export type AlertRule = Schemas["AlertRule"];
 export type AlertStatus = Schemas["AlertStatus"];
 export type Silence = Schemas["Silence"];
+export type SilenceCreate = Schemas["SilenceCreate"];
 export type Channel = Schemas["Channel"];
 export type ChannelKind = Schemas["ChannelKind"];
 export type ChannelCreate = Schemas["ChannelCreate"];

@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { api, type Listing } from "../../api/client";
 import { tell, tellFailure } from "../../ui/toast";
 import type { Alert } from "./api";
+import { eachRow } from "./useSilences";
 
 type Pages = InfiniteData<Listing<Alert>>;
 const LISTS = { queryKey: ["alerts", "list"] };
@@ -32,9 +33,9 @@ export function useAcknowledge() {
   });
 }
 
-/** The same pages with one alert acknowledged. */
+/** The same pages with one alert taken on. */
 export function taken(pages: Pages, alertId: string): Pages {
-  const one = (row: Alert): Alert =>
-    row.alertId === alertId ? { ...row, status: "acknowledged" } : row;
-  return { ...pages, pages: pages.pages.map((page) => ({ ...page, rows: page.rows.map(one) })) };
+  return eachRow(pages, (row) =>
+    row.alertId === alertId ? { ...row, status: "acknowledged" } : row,
+  );
 }
