@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from gpu_management.allocations.models import Allocation, Hold, HoldCorrection, Phase
 from gpu_management.cluster.protocol import Kind
+from gpu_management.costs import service as costs
 from gpu_management.events.models import Event
 from gpu_management.metrics.batches import Batch, pack
 from gpu_management.metrics.readings import Owner, Reading, Target
@@ -171,3 +173,38 @@ def test_a_look_from_before_or_from_long_ago_moves_nothing(kubelet: Kubelet):
     kubelet.yard.house.clock.forward(minutes=10)
     kubelet.says(("a", "GPU-1"), late=timedelta(minutes=5))
     assert kubelet.where() == {"a": "n1-GPU-00"}
+
+
+def ever(kubelet: Kubelet) -> Decimal:
+    house = kubelet.yard.house
+    with house.database.read() as session:
+        return costs.total_ever(session, house.desk, now=house.now)
+
+
+def test_a_correction_is_not_charged_a_second_time(kubelet: Kubelet):
+    house = kubelet.yard.house
+    kubelet.run("a", "b")
+    house.clock.forward(seconds=3600)
+    seen = [ever(kubelet)]
+    for first, second in (("GPU-1", "GPU-0"), ("GPU-0", "GPU-1")):
+        kubelet.says(("a", first), ("b", second))
+        seen.append(ever(kubelet))
+        house.restart()
+        seen.append(ever(kubelet))
+    hour = seen[0]
+    assert hour > 0
+    wanted = [hour + hour * n / 3600 for n in (0, 15, 15, 30, 30)]
+    assert [float(one) for one in seen] == pytest.approx([float(one) for one in wanted], abs=1e-5)
+
+
+def test_what_a_correction_moves_to_a_later_begin_was_charged_all_the_same(kubelet: Kubelet):
+    house = kubelet.yard.house
+    kubelet.run("early")
+    house.clock.forward(seconds=3600)
+    kubelet.run("late")  # on the other card, until the first one is known to be there
+    kubelet.says(("early", "GPU-0"), ("late", "GPU-1"))
+    house.clock.forward(seconds=600)
+    before = ever(kubelet)
+    kubelet.says(("early", "GPU-1"), ("late", "GPU-0"))
+    house.restart()
+    assert before <= ever(kubelet)

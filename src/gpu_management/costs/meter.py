@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from gpu_management.allocations.models import Hold, HoldCorrection
-from gpu_management.allocations.queries import effective, priced
+from gpu_management.allocations.models import Hold
+from gpu_management.allocations.queries import effective
 from gpu_management.core.clock import whole_second
 from gpu_management.core.database import AnyRow, AnySelect
 from gpu_management.costs.closed_rows import Closed, Terms
 from gpu_management.costs.closing import closed
+from gpu_management.costs.credits import credits_of
 from gpu_management.costs.days import day_start, next_day
-from gpu_management.costs.differences import differences, facts_of
+from gpu_management.costs.differences import differences
 from gpu_management.costs.ledger import steps_of
 from gpu_management.costs.models import DayTotal
 from gpu_management.costs.pieces import micros
@@ -66,9 +67,6 @@ _OPEN_REST = _REST.where(or_(Hold.ended_at.is_(None), Hold.ended_at > bindparam(
 # Two statements: asked for either at once, and in order, SQLite reads every hold there ever was.
 _NEW = _REST.where(Hold.id > bindparam("seen"))
 _ENDED = _REST.where(Hold.ended_at >= bindparam("since"))
-_CORRECTED: AnySelect = select(HoldCorrection.hold_id, Hold.corrects_id).join(
-    Hold, Hold.id == HoldCorrection.hold_id
-)
 _NEWEST = select(func.max(Hold.id))
 _BY_DAY = (
     select(DayTotal.day, func.sum(DayTotal.micros))
@@ -178,7 +176,7 @@ class Meter:
             floor=_ALWAYS if state is None else state.until,
             seen=connection.execute(_NEWEST).scalar() or 0,
             read_at=now,
-            ever=_credits(session, terms),
+            ever=credits_of(session, terms),
         )
         if state is not None:
             self._add_closed(session, sums, state)
@@ -202,19 +200,6 @@ def _revision(state: Closed | None) -> int:
 
 def _month(now: datetime, zone: ZoneInfo) -> date:
     return now.astimezone(zone).date().replace(day=1)
-
-
-def _credits(session: Session, terms: Terms) -> int:
-    """Return what corrections took back: it was charged once, and a counter never falls."""
-    pairs = session.connection().execute(_CORRECTED).all()
-    rows = facts_of(session, {pk for pair in pairs for pk in pair})
-    costs = {pk: _whole_cost(row, terms) for pk, row in rows.items()}
-    return sum(max(0, costs[wrong] - costs[right]) for right, wrong in pairs)
-
-
-def _whole_cost(row: AnyRow, terms: Terms) -> int:
-    found = terms.book.cost_micros(priced(row), started_at=row.started_at, until=row.ended_at)
-    return found or 0
 
 
 def _read(sums: _Sums, session: Session, now: datetime) -> bool:
