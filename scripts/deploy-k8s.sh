@@ -13,6 +13,7 @@ usage: deploy-k8s.sh --image IMAGE[:TAG] [options]
   --context NAME            context of the kubeconfig; default: the current one
   --overlay NAME            k8s/overlays/NAME or a folder, in place of k8s/base
   --policy                  also apply the admission policy (k8s/components/admission-policy)
+  --gate-pods               also let GPU pods of Kubeflow Profiles wait (k8s/components/gate-pods)
   --dry-run                 let the API server check everything and change nothing
   --timeout SECONDS         how long to wait for the rollout; default 300
   --write-jenkins           write k8s/deployment.jenkins.yaml from k8s/deployment.yaml and end
@@ -26,7 +27,7 @@ fail() { echo "deploy-k8s.sh: $2" >&2; exit "$1"; }
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 k8s=$root/k8s
 namespace=gpu-management
-image='' collector_image='' tag='' overlay=$k8s/base policy='' dry_run='' timeout=300
+image='' collector_image='' tag='' overlay=$k8s/base policy='' gate_pods='' dry_run='' timeout=300
 kubectl=(kubectl)
 
 write_jenkins() {
@@ -42,6 +43,7 @@ while [ $# -gt 0 ]; do
     --help|-h) usage; exit 0 ;;
     --dry-run) dry_run=1; shift; continue ;;
     --policy) policy=1; shift; continue ;;
+    --gate-pods) gate_pods=1; shift; continue ;;
     --write-jenkins) write_jenkins; exit 0 ;;
   esac
   [ $# -ge 2 ] || fail 2 "$1 needs a value, or is unknown; see --help"
@@ -113,9 +115,33 @@ make_secrets() {
   make_secret postgres-secret "password=$(random_key)"
 }
 
+# mutating_version: the version of MutatingAdmissionPolicy that the cluster serves, or nothing.
+mutating_version() {
+  local version
+  for version in v1 v1beta1; do
+    case $("${kubectl[@]}" get --raw "/apis/admissionregistration.k8s.io/$version" 2>/dev/null || true) in
+      *'"mutatingadmissionpolicies"'*) echo "$version"; return ;;
+    esac
+  done
+}
+
+# add_mutating VERSION COMPONENT: add policies that change pods, in the version of the cluster.
+add_mutating() {
+  { echo '---'; sed "s|\(admissionregistration.k8s.io\)/v1beta1|\1/$1|" "$k8s/$2.yaml"; } >> "$work/all.yaml"
+}
+
 render "$overlay" > "$work/all.yaml"
 if [ -n "$policy" ]; then
   { echo '---'; cat "$k8s/components/admission-policy/admission-policy.yaml"; } >> "$work/all.yaml"
+fi
+
+mutating=$(mutating_version)
+if [ -n "$mutating" ]; then
+  add_mutating "$mutating" direct-pods
+  [ -z "$gate_pods" ] || add_mutating "$mutating" gate-pods
+else
+  [ -z "$gate_pods" ] || fail 1 "--gate-pods needs MutatingAdmissionPolicy, which the cluster does not serve"
+  echo "the cluster serves no MutatingAdmissionPolicy: pods find the node of their claim more slowly"
 fi
 
 if [ -n "$dry_run" ]; then

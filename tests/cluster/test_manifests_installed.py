@@ -19,6 +19,7 @@ from tests.support.server import ROOT, guarded, serving
 
 NAMESPACE = "/api/v1/namespaces/gpu-management"
 APPS = "/apis/apps/v1/namespaces/gpu-management"
+MUTATING = "/apis/admissionregistration.k8s.io/v1beta1/mutatingadmissionpolicies"
 KEYS = f"{NAMESPACE}/secrets/gpu-management-api-keys"
 OVERLAY = """
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -174,7 +175,10 @@ def test_a_cluster_that_does_not_answer_is_told_from_one_that_fails(shell: Shell
 def test_uninstalling_by_the_guide_leaves_nothing_behind(
     shell: Shell, overlay: str, api_server: ApiServer, plane: ControlPlane, tmp_path: Path
 ):
-    assert shell.deploy("--image", "app:1", "--overlay", overlay, "--policy").returncode == 0
+    done = shell.deploy("--image", "app:1", "--overlay", overlay, "--policy", "--gate-pods")
+    assert done.returncode == 0, done.stderr
+    names = [t["metadata"]["name"] for t in api_server.http.get(MUTATING).json()["items"]]
+    assert names == ["gpu-management-direct-pods", "gpu-management-gate-pods"]
     token = api_server.token_of("gpu-management-controller")
     told = {
         "cluster.connection": "kubeconfig",
@@ -188,7 +192,7 @@ def test_uninstalling_by_the_guide_leaves_nothing_behind(
         assert api_server.create(allocation()).status_code == 201
         until(lambda: "claimName" in api_server.http.get(objects).text)
         commands = uninstalling()
-        assert len(commands) == 4
+        assert len(commands) == 5
         for command in commands:
             done = shell("bash", "-c", f"cd {ROOT} && {command}")
             assert done.returncode == 0, done.stderr
@@ -199,6 +203,8 @@ def test_uninstalling_by_the_guide_leaves_nothing_behind(
         "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
         "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
         "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+        MUTATING,
+        f"{MUTATING.removesuffix('policies')}policybindings",
         "/apis/resource.k8s.io/v1/resourceclaims",
     ):
         names = [t["metadata"]["name"] for t in api_server.http.get(path).json()["items"]]

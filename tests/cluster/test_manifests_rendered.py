@@ -30,7 +30,8 @@ SAME = (
 EVERYTHING = (
     *SAME,
     "--set=monitoring.enabled=true,admissionPolicy.enabled=true,migManager.enabled=true",
-    "--set=cluster.enforcement=device-plugin",
+    "--set=cluster.enforcement=device-plugin,gatePods.enabled=true",
+    "--api-versions=admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy",
 )
 
 
@@ -51,12 +52,23 @@ def test_the_chart_renders_the_same_objects_as_the_base():
 
 def test_the_chart_renders_the_same_options_as_the_components():
     chart = by_name(helm_template(*EVERYTHING))
-    options = ("admission-policy", "device-plugin", "mig-manager")
+    options = ("admission-policy", "device-plugin", "direct-pods", "gate-pods", "mig-manager")
     options = (*options, "monitoring/servicemonitor", "monitoring/prometheusrule")
     files = [*(K8S / f"{option}.yaml" for option in options), DASHBOARDS]
     for thing in [thing for file in files for thing in load(file)]:
         rendered = chart[thing["kind"], thing["metadata"]["name"]]
         assert normal(rendered) == normal(thing)
+
+
+def test_policies_that_change_pods_speak_the_version_that_the_cluster_serves():
+    kind, group = "MutatingAdmissionPolicy", "admissionregistration.k8s.io"
+    for version in ("v1", "v1beta1"):
+        things = helm_template(f"--api-versions={group}/{version}/{kind}")
+        told = [thing for thing in things if thing["kind"].startswith(kind)]
+        assert {thing["apiVersion"] for thing in told} == {f"{group}/{version}"}
+    assert not of_kind(helm_template(), kind)
+    off = ("--set=directPods.enabled=false", f"--api-versions={group}/v1/{kind}")
+    assert not of_kind(helm_template(*off), kind)
 
 
 def normal(thing: Thing) -> Thing:

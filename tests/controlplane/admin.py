@@ -33,6 +33,7 @@ def device_class(kind: str) -> Thing:
 _VERBS = ["delete", "get", "list", "patch", "post", "put", "watch", "global_list"]
 _PLURALS = {
     "NetworkPolicy": "networkpolicies",
+    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
 }
 

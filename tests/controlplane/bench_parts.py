@@ -11,8 +11,9 @@ from typing import Any
 import httpx2
 from lightkube.resources.core_v1 import Pod
 
-from gpu_management.cluster.claims import CLASS_OF_CARDS, claim_name
+from gpu_management.cluster.claims import CLASS_OF_CARDS, HOST_LABEL, MANAGED_BY, claim_name
 from tests.controlplane.admin import Admin, until
+from tests.controlplane.manifests import K8S, ApiServer, load
 from tests.controlplane.plane import ControlPlane
 from tests.support.kube import Thing, pod
 from tests.support.server import LiveServer
@@ -157,30 +158,44 @@ class Runs:
                     self.at.setdefault(seen.metadata.name, time.perf_counter())
 
 
-def until_running(admin: Admin, server: LiveServer, rounds: int) -> dict[str, list[float]]:
-    """Return pods' seconds from creation to Running, by how they ask for a card.
+def install_policy(plane: ControlPlane, admin: Admin) -> None:
+    """Install what tells pods their node, and wait until it does."""
+    server = ApiServer(plane)
+    for thing in load(K8S / "direct-pods.yaml"):
+        server.apply(thing).raise_for_status()
+    claim = plain_claim("probe")
+    labels = {"app.kubernetes.io/managed-by": MANAGED_BY, HOST_LABEL: "nowhere"}
+    admin.create({**claim, "metadata": {**claim["metadata"], "labels": labels}})
+    thing = pod("probe", claims=["probe"], phase="Pending")
 
-    `pinned` with the claim of an allocation, `directed` with its node as nodeSelector as well,
-    `plain` with a claim of any card.
+    def is_told() -> bool:
+        answer = server.http.post(server.path_of(thing), params={"dryRun": "All"}, json=thing)
+        return "nodeSelector" in answer.json()["spec"]
+
+    until(is_told)
+    server.http.close()
+
+
+def until_running(admin: Admin, server: LiveServer, rounds: int, name: str) -> dict[str, Any]:
+    """Return pods' seconds from creation to Running, by how they ask for a card, in turns.
+
+    `pinned` with the claim of an allocation, `plain` with a claim of any card.
     """
     runs = Runs(admin, "ml")
-    found: dict[str, list[float]] = {"pinned": [], "directed": [], "plain": []}
+    found: dict[str, list[float]] = {"pinned": [], "plain": []}
     for number in range(rounds):
-        for kind in ("pinned", "directed"):
-            made = request(server, f"{kind}-{number}")
-            claim = claim_name(made["allocationId"])
-            until(lambda claim=claim: admin.claim(claim, "ml"))  # type: ignore[misc]
-            node = made["nodeName"] if kind == "directed" else None
-            found[kind].append(_run(admin, runs, f"{kind}-{number}", claim, node))
-        admin.create(plain_claim(f"plain-{number}"))
-        found["plain"].append(_run(admin, runs, f"plain-{number}", f"plain-{number}", None))
+        made = request(server, f"{name}-{number}")
+        claim = claim_name(made["allocationId"])
+        until(lambda claim=claim: admin.claim(claim, "ml"))  # type: ignore[misc]
+        found["pinned"].append(_run(admin, runs, f"{name}-{number}", claim))
+        plain = f"{name}-plain-{number}"
+        admin.create(plain_claim(plain))
+        found["plain"].append(_run(admin, runs, plain, plain))
     return found
 
 
-def _run(admin: Admin, runs: Runs, name: str, claim: str, node: str | None) -> float:
+def _run(admin: Admin, runs: Runs, name: str, claim: str) -> float:
     thing = pod(name, claims=[claim], phase="Pending")
-    if node is not None:
-        thing["spec"]["nodeSelector"] = {"kubernetes.io/hostname": node}
     began = time.perf_counter()
     admin.create(thing)
     until(lambda: name in runs.at, seconds=60)

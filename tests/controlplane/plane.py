@@ -18,6 +18,9 @@ from tests.controlplane.binaries import all_programs
 
 ADMIN_TOKEN = "test-admin"
 READY_SECONDS = 90.0
+_GATES = "MutatingAdmissionPolicy=true"
+_VERSIONS = "admissionregistration.k8s.io/v1beta1=true"
+"""What Kubernetes 1.34 has switched off and our policies for pods need."""
 _CONTROLLERS = (
     "resourceclaim-controller,garbage-collector-controller,namespace-controller,"
     "pod-garbage-collector-controller,disruption-controller,serviceaccount-controller,"
@@ -40,7 +43,7 @@ class ControlPlane:
     def __init__(self, folder: Path, programs: Mapping[str, Path], *, gates: str = "") -> None:
         """Start the API server with feature gates; it is ready when this returns."""
         self.folder = folder
-        self._gates = [f"--feature-gates={gates}"] if gates else []
+        self._gates = [f"--feature-gates={','.join(filter(None, (_GATES, gates)))}"]
         self.port = free_port()
         self._programs = programs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -78,6 +81,7 @@ class ControlPlane:
             "--authorization-mode=RBAC",
             "--service-cluster-ip-range=10.0.0.0/24",
             "--disable-admission-plugins=ServiceAccount",
+            f"--runtime-config={_VERSIONS}",
             *self._gates,
         )
         self._wait("kube-apiserver", self._is_ready)

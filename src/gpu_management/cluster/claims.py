@@ -9,6 +9,8 @@ from gpu_management.cluster.slices import DRIVER
 
 MANAGED_BY = "k8s-gpu-management"
 ALLOCATION_LABEL = "gpu.company.com/allocation-id"
+HOST_LABEL = "gpu.company.com/node-hostname"
+"""Label of a claim that no pod uses yet: where its pods are to run."""
 CLASS_OF_CARDS = "gpu.nvidia.com"
 CLASS_OF_SLICES = "mig.nvidia.com"
 
@@ -70,6 +72,8 @@ class ClaimFacts:
     is_ours: bool
     is_deleted: bool
     """Deletion was asked for; a pod may still keep it."""
+    host: str | None
+    """Where pods that name it are directed to."""
     selectors: tuple[str, ...]
     devices: tuple[ClaimedDevice, ...]
     pod_names: tuple[str, ...]
@@ -87,9 +91,18 @@ def claim_name(allocation_id: str) -> str:
 
 
 def pinned_claim(
-    allocation_id: str, namespace: str, pins: Sequence[Pin], *, owner: Mapping[str, str]
+    allocation_id: str,
+    namespace: str,
+    pins: Sequence[Pin],
+    *,
+    owner: Mapping[str, str],
+    host: str | None = None,
 ) -> dict[str, Any]:
-    """Return the claim of an allocation: one request per device, each with one possible answer."""
+    """Return the claim of an allocation: one request per device, each with one possible answer.
+
+    `host` is the hostname of its node, where that is known.
+    """
+    directing = {} if host is None else {HOST_LABEL: host}
     return {
         "apiVersion": "resource.k8s.io/v1",
         "kind": "ResourceClaim",
@@ -99,6 +112,7 @@ def pinned_claim(
             "labels": {
                 "app.kubernetes.io/managed-by": MANAGED_BY,
                 ALLOCATION_LABEL: allocation_id,
+                **directing,
             },
             "annotations": {f"gpu.company.com/{key}": value for key, value in owner.items()},
         },
@@ -137,6 +151,7 @@ def read_claim(thing: Json) -> ClaimFacts:
         allocation_id=labels.get(ALLOCATION_LABEL),
         is_ours=labels.get("app.kubernetes.io/managed-by") == MANAGED_BY,
         is_deleted="deletionTimestamp" in metadata,
+        host=labels.get(HOST_LABEL),
         selectors=_selectors(thing.get("spec") or {}),
         devices=tuple(
             ClaimedDevice(r["driver"], r["pool"], r["device"], is_admin=bool(r.get("adminAccess")))

@@ -21,6 +21,7 @@ EXEMPT_ANNOTATION = "gpu.company.com/idle-exempt-until"
 ANNOTATIONS = (ALLOCATION_ANNOTATION, MEMORY_ANNOTATION, EXEMPT_ANNOTATION)
 """What is read of a pod's annotations."""
 GPU_PREFIX = "nvidia.com/"
+HOSTNAME = "kubernetes.io/hostname"
 
 _MINUTE = re.compile(r"\d{8}")
 
@@ -81,6 +82,15 @@ def read_pod(thing: Json) -> PodFacts:
         is_exempt=(metadata.get("labels") or {}).get(EXEMPT_LABEL) == "true",
         exempt_until=_told_moment((metadata.get("annotations") or {}).get(EXEMPT_ANNOTATION)),
     )
+
+
+def gate_patch(pod: PodFacts, host: str | None) -> dict[str, Any]:
+    """Return the change that takes a pod from behind our gate, to one host if that is told."""
+    others = [{"name": gate} for gate in pod.gates if gate != ALLOCATION_GATE]
+    spec: dict[str, Any] = {"schedulingGates": others}
+    if host is not None:
+        spec["nodeSelector"] = {HOSTNAME: host}
+    return {"spec": spec}
 
 
 def owner_of(metadata: Mapping[str, Any]) -> tuple[str | None, str | None]:

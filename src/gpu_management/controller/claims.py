@@ -38,9 +38,11 @@ class Work:
     wanted: Wanted
     ends_pods: bool
     was_there: bool
+    host: str | None = None
+    """Hostname of the node of its devices, where that is known."""
 
     @classmethod
-    def of(cls, intent: ClaimIntent) -> "Work":
+    def of(cls, intent: ClaimIntent, *, host: str | None) -> "Work":
         """Return what an intent asks for."""
         return cls(
             allocation_id=intent.allocation_id,
@@ -51,6 +53,7 @@ class Work:
             wanted=intent.wanted,
             ends_pods=intent.ends_pods,
             was_there=intent.enforced_at is not None,
+            host=host,
         )
 
 
@@ -110,7 +113,11 @@ def _make(cluster: Cluster, work: Work, slices: Sequence[SliceDevice]) -> Result
         place = f"{first['profile']} at {first['start']} of {first['uuid']}"
         return Trouble("SliceMissing", f"the cluster has no slice {place}")
     manifest = pinned_claim(
-        work.allocation_id, work.namespace, [p for p in pins if p is not None], owner=work.owner
+        work.allocation_id,
+        work.namespace,
+        [pin for pin in pins if pin is not None],
+        owner=work.owner,
+        host=work.host,
     )
     try:
         return There(read_claim(cluster.create(Kind.CLAIM, manifest)).uid)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from prometheus_client import Counter
-from sqlalchemy import ColumnElement, String, and_, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, String, and_, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations import enforcement, journal
@@ -19,6 +19,7 @@ from gpu_management.cluster.models import ClaimIntent, Wanted
 from gpu_management.cluster.protocol import Cluster, ClusterAway, Kind
 from gpu_management.cluster.slices import SliceDevice, read_pools
 from gpu_management.controller.claims import Gone, Result, There, Trouble, Waiting, Work, act
+from gpu_management.controller.directing import direct, hostname
 from gpu_management.controller.sweeping import sweep
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
@@ -105,12 +106,15 @@ class Enforcer:
     def _act(self, now: datetime) -> tuple[list[tuple[Work, Result]], bool]:
         with self._database.read() as session:
             due = (
-                select(ClaimIntent)
-                .where(ClaimIntent.cluster_name == self._cluster_name, _is_due(now))
+                self._open()
+                .where(_is_due(now))
                 .order_by(ClaimIntent.due_at, ClaimIntent.created_at)
                 .limit(AT_ONCE)
             )
-            work = [Work.of(intent) for intent in session.scalars(due)]
+            work = [
+                Work.of(intent, host=hostname(self._mirror, node))
+                for intent, node in session.execute(due)
+            ]
         slices = self._slices() if any(d["profile"] for w in work for d in w.devices) else ()
         results: list[tuple[Work, Result]] = []
         for one in work:
@@ -175,13 +179,13 @@ class Enforcer:
         wake: list[str] = []
         live: set[str] = set()
         users: dict[str, tuple[str, ...]] = {}
+        claims: list[tuple[ClaimFacts, str | None]] = []
         with self._database.read() as session:
-            query = select(ClaimIntent).where(
-                ClaimIntent.cluster_name == self._cluster_name, ClaimIntent.gone_at.is_(None)
-            )
-            for intent in session.scalars(query):
+            for intent, node in session.execute(self._open()):
                 live.add(intent.allocation_id)
                 claim = self._claim(intent)
+                if claim is not None and intent.wanted is Wanted.PRESENT:
+                    claims.append((claim, node))
                 if _is_changed(intent, claim):
                     wake.append(intent.allocation_id)
                 pods = claim.pod_names if claim else ()
@@ -190,7 +194,15 @@ class Enforcer:
         if wake or users:
             self._wake(wake, users, now)
         self._looked_at = edition
+        direct(self._cluster, self._mirror, claims)
         sweep(self._database, self._cluster, self._mirror, live)
+
+    def _open(self) -> Select[ClaimIntent, str | None]:
+        return (
+            select(ClaimIntent, Allocation.node_name)
+            .join(Allocation, Allocation.allocation_id == ClaimIntent.allocation_id)
+            .where(ClaimIntent.cluster_name == self._cluster_name, ClaimIntent.gone_at.is_(None))
+        )
 
     def _claim(self, intent: ClaimIntent) -> ClaimFacts | None:
         thing = self._mirror.find(Kind.CLAIM, intent.namespace, intent.claim_name)

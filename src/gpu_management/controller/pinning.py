@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 from gpu_management.allocations import ending, enforcement, journal, observing
 from gpu_management.allocations.models import Allocation, Hold, HoldKind, Phase
 from gpu_management.cluster.mirror import Mirror
-from gpu_management.cluster.pods import ALLOCATION_GATE, PodFacts, read_pod
+from gpu_management.cluster.pods import ALLOCATION_GATE, PodFacts, gate_patch, read_pod
 from gpu_management.cluster.protocol import (
     Cluster,
     ClusterAway,
@@ -27,13 +26,13 @@ from gpu_management.cluster.protocol import (
     ObjectRefused,
 )
 from gpu_management.controller.binding import pods_by_key
+from gpu_management.controller.directing import hostname
 from gpu_management.core.database import Database
 from gpu_management.core.logs import get_logger
 from gpu_management.devices import service as devices
 
 log = get_logger(__name__)
 
-_HOSTNAME = "kubernetes.io/hostname"
 _OPEN = select(Allocation).where(
     Allocation.phase == Phase.ALLOCATED,
     Allocation.claim_name.is_(None),
@@ -72,11 +71,15 @@ class Pinner:
         self._cluster = cluster
         self._mirror = mirror
         self._cluster_name = cluster_name
+        self.known: frozenset[str] = frozenset()
+        """The allocations whose pods were looked after last."""
 
     def run(self, now: datetime) -> int:
         """Pin, check and end what is due; return of how many allocations something was told."""
         found = []
-        for case in self._cases():
+        cases = self._cases()
+        self.known = frozenset(case.allocation.allocation_id for case in cases)
+        for case in cases:
             try:
                 finding = self._look(case)
             except ClusterAway as away:
@@ -115,9 +118,9 @@ class Pinner:
         """Let a pod that waits go, to the node of its allocation only; return what hindered."""
         if ALLOCATION_GATE not in pod.gates:
             return None
-        others = [{"name": gate} for gate in pod.gates if gate != ALLOCATION_GATE]
-        host = self._hostname(allocation.node_name or "")
-        patch = {"spec": {"nodeSelector": {_HOSTNAME: host}, "schedulingGates": others}}
+        patch = gate_patch(
+            pod, hostname(self._mirror, allocation.node_name) or allocation.node_name
+        )
         try:
             self._cluster.merge(Kind.POD, pod.name, patch, namespace=pod.namespace)
         except ObjectGone:
@@ -125,11 +128,6 @@ class Pinner:
         except (ClusterForbids, ObjectRefused) as refused:
             return "WaitingForPod", f"pod {pod.name} cannot be pinned: {refused}"
         return None
-
-    def _hostname(self, node: str) -> str:
-        thing = self._mirror.find(Kind.NODE, "", node)
-        labels: Mapping[str, Any] = (thing or {}).get("metadata", {}).get("labels") or {}
-        return str(labels.get(_HOSTNAME, node))
 
     def _end(self, allocation: Allocation, live: Sequence[PodFacts]) -> _Finding | None:
         """Say that a release is complete, or what it waits for."""

@@ -14,3 +14,12 @@
 {{- define "gpu.exempt" -}}
 {{ toJson (concat (list "kube-system" .Release.Namespace) .Values.admissionPolicy.exemptNamespaces) }}
 {{- end }}
+
+{{- /* The version of MutatingAdmissionPolicy that the cluster serves, or nothing. */}}
+{{- define "gpu.mutating" -}}
+{{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" -}}
+admissionregistration.k8s.io/v1
+{{- else if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy" -}}
+admissionregistration.k8s.io/v1beta1
+{{- end -}}
+{{- end }}
