@@ -1,7 +1,9 @@
 """kustomize and Helm render what k8s/base says, and what is switched is switched."""
 
+import os
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,30 @@ def test_the_chart_renders_the_same_options_as_the_components():
     for thing in [thing for file in files for thing in load(file)]:
         rendered = chart[thing["kind"], thing["metadata"]["name"]]
         assert normal(rendered) == normal(thing)
+
+
+COMPONENT = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [{base}]
+components: [{component}]
+"""
+
+
+def test_the_chart_lets_the_collector_cut_gpus_with_the_same_rights_as_the_component(
+    tmp_path: Path, api_server: ApiServer, admin: Admin
+):
+    places = {"base": K8S / "base", "component": K8S / "components" / "mig-agent"}
+    told = {name: os.path.relpath(place, tmp_path) for name, place in places.items()}
+    (tmp_path / "kustomization.yaml").write_text(COMPONENT.format(**told))
+    component = of_kind(kustomize(str(tmp_path)), "DaemonSet")["gpu-collector"]
+    chart = helm_template(*SAME, "--set=collector.migAgent.enabled=true")
+    assert of_kind(chart, "DaemonSet")["gpu-collector"] == component
+    [container] = component["spec"]["template"]["spec"]["containers"]
+    assert {"name": "MIG_AGENT", "value": "true"} in container["env"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["SYS_ADMIN"]}
+    admin.prepare("gpu-management")
+    assert api_server.apply(component, dry_run=True).status_code in {200, 201}
 
 
 def test_policies_that_change_pods_speak_the_version_that_the_cluster_serves():
