@@ -81,3 +81,29 @@ test("a person sees the own allocations first", async ({ page, request }) => {
   await page.getByRole("link", { name: "Request GPUs" }).click();
   await expect(page).toHaveURL(/allocations\/new/);
 });
+
+test("an address that was shared is there after logging in", async ({ page }) => {
+  await page.goto("/alerts?tab=rules");
+  await page.getByLabel("API key", { exact: true }).fill(GUARDED_KEY);
+  await page.getByRole("button", { name: "Log in" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Alerts" })).toBeVisible();
+  await expect(page).toHaveURL(/\/alerts\?tab=rules$/);
+});
+
+for (const [language, words] of Object.entries({
+  en: ["Credentials are missing or not valid", "Log in on the dashboard", "Dashboard"],
+  ko: ["인증 정보가 없거나 올바르지 않습니다", "대시보드에서 로그인한 뒤", "대시보드"],
+})) {
+  test(`a file that needs logging in first says so: ${language}`, async ({ browser, baseURL }) => {
+    const context = await browser.newContext({ locale: language, baseURL });
+    const page = await context.newPage();
+    const answer = await page.goto("/api/v1/gpu/devices?format=csv");
+    expect(answer?.status()).toBe(401);
+    await expect(page.getByRole("heading", { level: 1, name: words[0] })).toBeVisible();
+    await expect(page.getByText(words[1] ?? "")).toBeVisible();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("link", { name: words[2], exact: true }).click();
+    await expect(page).toHaveURL(`${baseURL}/`);
+    await context.close();
+  });
+}

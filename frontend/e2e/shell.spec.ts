@@ -103,3 +103,58 @@ test("the same pages answer under the context path", async ({ page }) => {
   await page.keyboard.press("f");
   await expect(page).toHaveURL(/\/k8s-monitor\/fleet/);
 });
+
+for (const [kind, text, name, address] of [
+  ["node", "gpu-h100-02", /^gpu-h100-02/, /\/fleet\/nodes\/gpu-h100-02$/],
+  ["team", "vision-lab", /vision-lab/, /\/cost\?.*vision-lab/],
+  ["page", "alert", /^Alerts/, /\/alerts$/],
+] as const) {
+  test(`the search finds a ${kind}`, async ({ page }) => {
+    await page.goto("/");
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await page.keyboard.press("/");
+    await page.getByRole("combobox").fill(text);
+    await page.getByRole("option", { name }).first().click();
+    await expect(page).toHaveURL(address);
+  });
+}
+
+test("the search finds an allocation by its pod", async ({ page, request }) => {
+  const listed = await request.get("/api/v1/gpu/allocations?phase=Allocated&limit=1", {
+    headers: { "X-GPU-Envelope": "false" },
+  });
+  const [one] = (await listed.json()) as { allocationId: string; podName: string }[];
+  await page.goto("/");
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.keyboard.press("/");
+  await page.getByRole("combobox").fill(one?.podName ?? "");
+  await page.getByRole("option").filter({ hasText: one?.podName }).first().click();
+  await expect(page).toHaveURL(new RegExp(`/allocations/${one?.allocationId}$`));
+});
+
+test("the first Tab leads past the menu, the next into the page", async ({ page }) => {
+  await page.goto("/fleet");
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.keyboard.press("Tab");
+  const skip = page.getByRole("button", { name: "To the content" });
+  await expect(skip).toBeFocused();
+  await expect(skip).toBeInViewport();
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/\/fleet$/);
+  await page.keyboard.press("Tab");
+  const isInside = () =>
+    document.getElementById("content")?.contains(document.activeElement) ?? false;
+  expect(await page.evaluate(isInside)).toBe(true);
+});
+
+test("who wants less motion gets none", async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.goto("/");
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
+  const moving = await page.evaluate(
+    () => document.getAnimations().filter((one) => one.playState === "running").length,
+  );
+  expect(moving).toBe(0);
+});

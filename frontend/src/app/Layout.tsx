@@ -19,6 +19,7 @@ import { Icon } from "../ui/Icon";
 import { useSession } from "../ui/session";
 import { Toasts } from "../ui/toast";
 import { menuFor } from "./features";
+import { LostBanner } from "./LostBanner";
 import { LanguageChoice, SchemeChoice } from "./Preferences";
 import { useShortcuts } from "./useShortcuts";
 
@@ -41,9 +42,9 @@ export function Layout() {
       header={{ height: 52 }}
       navbar={{ width: 232, breakpoint: "md", collapsed: { mobile: !isMenuOpen } }}
     >
-      <a className="skip" href="#content">
+      <button type="button" className="skip" onClick={toContent}>
         {t("shell.skip")}
-      </a>
+      </button>
       <AppShell.Header>
         <Group h="100%" px="sm" justify="space-between" wrap="nowrap" gap="xs">
           <Group gap="xs" wrap="nowrap">
@@ -93,7 +94,8 @@ export function Layout() {
           <LanguageChoice />
         </Group>
       </AppShell.Navbar>
-      <AppShell.Main id="content">
+      <AppShell.Main id="content" tabIndex={-1}>
+        <LostBanner />
         <Outlet />
       </AppShell.Main>
       <Toasts />
@@ -103,6 +105,11 @@ export function Layout() {
       </Suspense>
     </AppShell>
   );
+}
+
+/** No link: the page has a base address, to which `#content` would lead. */
+function toContent(): void {
+  document.getElementById("content")?.focus();
 }
 
 function Navigation({ path }: { path: string }) {

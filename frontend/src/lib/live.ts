@@ -143,16 +143,18 @@ export function oneAtATime(work: () => Promise<unknown>): () => void {
   return () => void ask();
 }
 
+/** Wait; less where the network comes back meanwhile. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const end = () => {
+    const over = () => {
       window.clearTimeout(timer);
-      // The signal lives as long as the stream: a day of breaks must leave nothing on it.
-      signal.removeEventListener("abort", end);
+      window.removeEventListener("online", over);
+      signal.removeEventListener("abort", over);
       resolve();
     };
-    const timer = window.setTimeout(end, ms);
-    signal.addEventListener("abort", end);
+    const timer = window.setTimeout(over, ms);
+    window.addEventListener("online", over);
+    signal.addEventListener("abort", over);
   });
 }
 

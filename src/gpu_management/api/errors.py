@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from gpu_management.api.error_page import error_page, wants_page
 from gpu_management.core.clock import utc_now
 from gpu_management.core.messages import language_of, title_of
 from gpu_management.core.problems import (
@@ -57,16 +58,18 @@ def install(app: FastAPI) -> None:
 
 
 def answer(request: Request, problem: Problem) -> Response:
-    """Write `problem` as the response to `request`."""
+    """Write `problem` as the response to `request`: a document, or a page for a browser."""
     request_id = request.scope.get("state", {}).get("request_id", "")
     body = document(problem, path=request.url.path, request_id=request_id, now=utc_now())
     language = language_of(request.headers.get("accept-language", ""))
     body["title"] = title_of(problem.code, problem.title, language)
+    headers = {"Content-Language": language, "Vary": "Accept, Accept-Language", **problem.headers}
+    if wants_page(request):
+        page = error_page(request, body, language)
+        page.headers.update(headers)
+        return page
     return Response(
-        _written(body),
-        status_code=problem.status,
-        media_type=MEDIA_TYPE,
-        headers={"Content-Language": language, "Vary": "Accept-Language", **problem.headers},
+        _written(body), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
     )
 
 

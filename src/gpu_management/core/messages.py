@@ -1,4 +1,4 @@
-"""What the API says in other languages than English: the titles of problems, by code (CFG-10).
+"""What the API says in other languages than English: titles of problems, by code (CFG-10), pages.
 
 The sentence with the numbers (`detail`) stays English: it is what people search for and report.
 """
@@ -49,6 +49,43 @@ KOREAN: Mapping[str, str] = {
     "UNAUTHENTICATED": "인증 정보가 없거나 올바르지 않습니다",
     "VALIDATION_FAILED": "받아들일 수 없는 값이 있습니다",
 }
+_HINTS: Mapping[str, Mapping[int, str]] = {
+    "en": {
+        401: "Log in on the dashboard, then open this address again.",
+        403: "Your roles do not include this. Ask an administrator, or go on where you may.",
+        404: "The address is wrong, or what it named is gone.",
+        405: "This address is for programs; open the dashboard instead.",
+        429: "Wait a moment, then load the page again.",
+        503: "Nothing was changed. Wait a moment, then load the page again.",
+        4: "The address asks for something that cannot be answered as it stands.",
+        5: "This is our fault, not yours. Try again; if it stays, report it with the request id.",
+    },
+    "ko": {
+        401: "대시보드에서 로그인한 뒤 이 주소를 다시 여세요.",
+        403: "지금 역할로는 볼 수 없습니다. 관리자에게 권한을 요청하세요.",
+        404: "주소가 틀렸거나 그 대상이 사라졌습니다.",
+        405: "프로그램이 쓰는 주소입니다. 대시보드를 여세요.",
+        429: "잠시 기다린 뒤 페이지를 다시 불러오세요.",
+        503: "아무것도 바뀌지 않았습니다. 잠시 기다린 뒤 페이지를 다시 불러오세요.",
+        4: "이 주소의 요청에는 그대로 답할 수 없습니다.",
+        5: "서버의 잘못입니다. 다시 시도하고, 계속되면 요청 번호와 함께 알려 주세요.",
+    },
+}
+"""What to do now, by status, else by its first digit."""
+_PAGE: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "home": "Dashboard",
+        "kind": "About this kind of problem",
+        "request": "Request id",
+        "detail": "Details",
+    },
+    "ko": {
+        "home": "대시보드",
+        "kind": "이 오류에 대한 설명",
+        "request": "요청 번호",
+        "detail": "자세한 내용 (영어)",
+    },
+}
 _TITLES: Mapping[str, Mapping[str, str]] = {"ko": KOREAN}
 _RANGE = re.compile(r"\s*([A-Za-z*]{1,8})(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*$")
 
@@ -69,3 +106,10 @@ def language_of(accepted: str) -> str:
 def title_of(code: str, title: str, language: str) -> str:
     """Return the title of a problem in a language, as it is where there is no translation."""
     return _TITLES.get(language, {}).get(code, title)
+
+
+def page_words(status: int, language: str) -> dict[str, str]:
+    """Return what an error page says beside the title of its problem."""
+    hints = _HINTS[language]
+    hint = hints.get(status) or hints.get(status // 100) or hints[5]
+    return {**_PAGE[language], "hint": hint}
