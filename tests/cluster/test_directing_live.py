@@ -17,16 +17,21 @@ from tests.support.server import LiveServer, serving
 
 pytestmark = pytest.mark.cluster
 
+CONTROLLER = "gpu-management-controller"
 HOSTNAME = "kubernetes.io/hostname"
 POLICY = load(K8S / "direct-pods.yaml")
 
 
 @pytest.fixture
-def server(tmp_path: Path, plane: ControlPlane, admin: Admin) -> Iterator[LiveServer]:
+def server(
+    tmp_path: Path, plane: ControlPlane, policy: ApiServer, admin: Admin
+) -> Iterator[LiveServer]:
+    """Run the product with the rights of the controller's account."""
     for name in ("n1", "n2"):
         labels = {HOSTNAME: f"{name}.rack"}
         admin.add_node(name, [gpu(0, f"GPU-{name}")], labels=labels)
-    with serving(tmp_path, *options(plane)) as started:
+    config = plane.kubeconfig(policy.token_of(CONTROLLER), CONTROLLER)
+    with serving(tmp_path, *options(plane), "--set", f"cluster.kubeconfig={config}") as started:
         until(lambda: len(started.ask("GET", "/api/v1/gpu/devices?envelope=false")) == 2)
         yield started
 
@@ -41,7 +46,8 @@ def plane() -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def policy(plane: ControlPlane) -> Iterator[ApiServer]:
     server = ApiServer(plane)
-    for thing in POLICY:
+    rights = [*load(K8S / "serviceaccount.yaml"), *load(K8S / "rbac.yaml")]
+    for thing in [*load(K8S / "namespace.yaml"), *rights, *POLICY]:
         assert server.apply(thing).status_code < 300
     yield server
     server.http.close()

@@ -16,6 +16,7 @@ from tests.support.server import LiveServer, serving
 
 pytestmark = pytest.mark.cluster
 
+CONTROLLER = "gpu-management-controller"
 CAPACITY = {"nvidia.com/gpu": "1"}
 POLICY = load(K8S / "gate-pods.yaml")
 DEFINITION: Thing = {
@@ -89,11 +90,16 @@ def gates(server: ApiServer, thing: Thing) -> list[str]:
 def server(
     gated: ApiServer, tmp_path: Path, plane: ControlPlane, admin: Admin
 ) -> Iterator[LiveServer]:
+    """Run the product with the rights of the controller's account."""
     for name in ("n1", "n2"):
         admin.add_node(name, [gpu(0, f"GPU-{name}")], capacity=CAPACITY)
+    for file in ("namespace", "serviceaccount", "rbac", "device-plugin"):
+        for thing in load(K8S / f"{file}.yaml"):
+            assert gated.apply(thing).status_code < 300
+    token = gated.token_of(CONTROLLER)
     told = {
         "cluster.connection": "kubeconfig",
-        "cluster.kubeconfig": str(plane.kubeconfig()),
+        "cluster.kubeconfig": str(plane.kubeconfig(token, CONTROLLER)),
         "cluster.enforcement": "device-plugin",
         "cluster.sync-seconds": "0.2",
     }
@@ -101,6 +107,8 @@ def server(
     with serving(tmp_path, *options) as started:
         until(lambda: len(started.ask("GET", "/api/v1/gpu/devices?envelope=false")) == 2)
         yield started
+    for thing in reversed(load(K8S / "device-plugin.yaml")):
+        gated.delete(thing)
 
 
 def test_a_notebook_as_it_is_written_gets_its_allocation_and_runs_on_its_node(
