@@ -8,6 +8,7 @@ import pytest
 from lightkube.resources.resource_v1 import ResourceClaim
 
 from gpu_management.cluster.claims import HOST_LABEL, claim_name
+from gpu_management.cluster.pods import ALLOCATION_GATE
 from tests.cluster.test_enforcement_live import is_enforced, options, read, request
 from tests.controlplane.admin import Admin, until
 from tests.controlplane.manifests import K8S, ApiServer, Thing, load
@@ -19,7 +20,6 @@ pytestmark = pytest.mark.cluster
 
 CONTROLLER = "gpu-management-controller"
 HOSTNAME = "kubernetes.io/hostname"
-POLICY = load(K8S / "direct-pods.yaml")
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def plane() -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def policy(plane: ControlPlane) -> Iterator[ApiServer]:
     server = ApiServer(plane)
-    rights = [*load(K8S / "serviceaccount.yaml"), *load(K8S / "rbac.yaml")]
-    for thing in [*load(K8S / "namespace.yaml"), *rights, *POLICY]:
-        assert server.apply(thing).status_code < 300
+    for file in ("namespace", "serviceaccount", "rbac", "device-plugin", "direct-pods"):
+        for thing in load(K8S / f"{file}.yaml"):
+            assert server.apply(thing).status_code < 300
     yield server
     server.http.close()
 
@@ -105,6 +105,16 @@ def test_a_pod_that_names_only_the_claim_runs_on_its_node(
 def run(admin: Admin, name: str) -> Any:
     found = admin.pod(name, "ml")
     return found if found.status.phase == "Running" else None
+
+
+def test_a_pod_behind_our_gate_does_not_wait_where_claims_are_made(
+    server: LiveServer, admin: Admin
+):
+    _, claim = claimed(server, "n2")
+    thing = pod("gated", claims=[claim], phase="Pending")
+    thing["spec"]["schedulingGates"] = [{"name": ALLOCATION_GATE}]
+    admin.create(thing)
+    assert until(lambda: run(admin, "gated")).spec.nodeName == "n2"
 
 
 def test_other_selectors_of_the_pod_stay(server: LiveServer, directed: ApiServer):

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from gpu_management.allocations.enforcement import EnforcementMode
+from gpu_management.allocations.enforcement import EnforcementMode, Rules
 from gpu_management.cluster.claims import claim_name
 from gpu_management.cluster.pods import ALLOCATION_GATE
 from gpu_management.cluster.protocol import Kind
-from gpu_management.controller.ungating import ungate
+from gpu_management.controller.ungating import Ungater
 from tests.support.clusters import Yard
 from tests.support.house import House
 from tests.support.kube import pod
@@ -23,8 +23,11 @@ def put(yard: Yard, *gates: str, **told: Any) -> None:
 
 
 def run(yard: Yard, *pinned: str) -> int:
-    rules = yard.house.office.enforcement
-    return ungate(yard.cluster, yard.mirror, rules, pinned=pinned)  # type: ignore[arg-type]
+    return ungater(yard, yard.house.office.enforcement).run(pinned)
+
+
+def ungater(yard: Yard, rules: Rules) -> Ungater:
+    return Ungater(yard.cluster, yard.mirror, rules)  # type: ignore[arg-type]
 
 
 def spec(yard: Yard) -> dict[str, Any]:
@@ -78,19 +81,24 @@ def test_pods_of_allocations_from_before_the_mode_changed_are_left_to_the_pinner
     yard.bind(after_seconds=5)
     yard.pin()
     assert made.allocation_id in yard.pinner.known
-    assert ungate_in("dra", yard) == 0
+    assert ungater(yard, Rules(EnforcementMode.DRA)).run(yard.pinner.known) == 0
+    assert ungater(yard, Rules(EnforcementMode.DRA)).run(()) == 1
 
 
-def ungate_in(mode: str, yard: Yard) -> int:
-    rules = type(yard.house.office.enforcement)(EnforcementMode(mode))
-    pinned = yard.pinner.known
-    return ungate(yard.cluster, yard.mirror, rules, pinned=pinned)  # type: ignore[arg-type]
-
-
-def test_pods_that_are_over_and_refusals_hinder_nothing(house: House):
+def test_pods_that_are_over_hinder_nothing(house: House):
     yard = Yard(house)
     put(yard, ALLOCATION_GATE, phase="Failed")
     assert run(yard) == 0
+
+
+def test_a_missing_right_is_told_once_and_the_pod_goes_when_it_is_there(
+    house: House, caplog: pytest.LogCaptureFixture
+):
+    yard = Yard(house)
     put(yard, ALLOCATION_GATE)
     yard.cluster.forbidden.add(("patch", Kind.POD))
-    assert run(yard) == 0
+    worker = ungater(yard, yard.house.office.enforcement)
+    assert [worker.run(()), worker.run(())] == [0, 0]
+    assert caplog.text.count("has to wait") == 1
+    yard.cluster.forbidden.clear()
+    assert worker.run(()) == 1

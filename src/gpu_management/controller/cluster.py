@@ -33,7 +33,7 @@ from gpu_management.controller.profiles import Profiles
 from gpu_management.controller.repartition import Repartitioner
 from gpu_management.controller.repartition_hands import ClusterHands
 from gpu_management.controller.resources import ResourceFollower
-from gpu_management.controller.ungating import ungate
+from gpu_management.controller.ungating import Ungater
 from gpu_management.controller.waiting import Waiters
 from gpu_management.core.clock import Clock
 from gpu_management.core.database import Database
@@ -78,8 +78,6 @@ class ClusterDesk:
     ) -> None:
         """Prepare; the cluster is first asked when a job runs."""
         self._database = database
-        self._cluster = cluster
-        self._rules = office.enforcement
         self._terms = terms
         self._mirror = Mirror(cluster, _KINDS, clock=clock, trim=TRIMS, note={Kind.POD: read_needs})
         self._enforcer = Enforcer(
@@ -94,6 +92,7 @@ class ClusterDesk:
         )
         self._exempter = Exempter(database, self._mirror)
         self._pinner = Pinner(database, cluster, self._mirror, cluster_name=terms.cluster_name)
+        self._ungater = Ungater(cluster, self._mirror, office.enforcement)
         self._resources = ResourceFollower(
             database, cluster, self._mirror, cluster_name=terms.cluster_name
         )
@@ -164,7 +163,7 @@ class ClusterDesk:
             self._exempter.run(now)
             self._waiters.run(self._profiles.known, now)
             self._pinner.run(now)
-            ungate(self._cluster, self._mirror, self._rules, pinned=self._pinner.known)
+            self._ungater.run(self._pinner.known)
             self._observe(now)
         self._tell(health, now)
 

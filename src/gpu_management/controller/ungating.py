@@ -23,22 +23,41 @@ from gpu_management.core.logs import get_logger
 log = get_logger(__name__)
 
 
-def ungate(cluster: Cluster, mirror: Mirror, rules: Rules, *, pinned: Collection[str]) -> int:
-    """Let go of pods; return how many. Those of the allocations `pinned` are looked after."""
-    count = 0
-    for pod in _idle(mirror, rules, pinned):
-        patch = gate_patch(pod, _host(mirror, pod))
+class Ungater:
+    """The pods of one cluster that wait for nothing; runs on the leader."""
+
+    def __init__(self, cluster: Cluster, mirror: Mirror, rules: Rules) -> None:
+        """Prepare; `mirror` follows pods and claims."""
+        self._cluster = cluster
+        self._mirror = mirror
+        self._rules = rules
+        self._refused: set[str] = set()
+
+    def run(self, pinned: Collection[str]) -> int:
+        """Let go of pods; return how many. Those of the allocations `pinned` are looked after."""
+        idle = _idle(self._mirror, self._rules, pinned)
+        self._refused &= {pod.uid for pod in idle}
+        count = 0
+        for pod in idle:
+            try:
+                count += self._let_go(pod)
+            except ClusterAway as away:
+                log.warning("GPU pods have to wait: %s", away)
+                break
+        return count
+
+    def _let_go(self, pod: PodFacts) -> bool:
+        patch = gate_patch(pod, _host(self._mirror, pod))
         try:
-            cluster.merge(Kind.POD, pod.name, patch, namespace=pod.namespace)
-            count += 1
+            self._cluster.merge(Kind.POD, pod.name, patch, namespace=pod.namespace)
         except ObjectGone:
-            continue
+            return False
         except (ClusterForbids, ObjectRefused) as refused:
-            log.warning("GPU pod %s/%s has to wait: %s", pod.namespace, pod.name, refused)
-        except ClusterAway as away:
-            log.warning("GPU pods have to wait: %s", away)
-            break
-    return count
+            if pod.uid not in self._refused:
+                log.warning("GPU pod %s/%s has to wait: %s", pod.namespace, pod.name, refused)
+            self._refused.add(pod.uid)
+            return False
+        return True
 
 
 def _idle(mirror: Mirror, rules: Rules, pinned: Collection[str]) -> list[PodFacts]:
