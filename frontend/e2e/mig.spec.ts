@@ -19,13 +19,14 @@ interface Slice {
 
 interface Device {
   deviceId: string;
+  nodeName: string;
   modelId: string;
   slices: Slice[];
 }
 
 async function devices(request: APIRequestContext): Promise<Device[]> {
-  const answer = await request.get("/api/v1/gpu/mig/screen", { headers: BARE });
-  return ((await answer.json()) as { devices: Device[] }).devices;
+  const answer = await request.get("/api/v1/gpu/mig/devices", { headers: BARE });
+  return (await answer.json()) as Device[];
 }
 
 /** A card of seven slices that nobody uses. */
@@ -51,7 +52,7 @@ async function draft(request: APIRequestContext): Promise<string> {
   return ((await answer.json()) as { planId: string }).planId;
 }
 
-test("the MIG page asks once for everything it shows", async ({ page }) => {
+test("the MIG page asks for its figures and for one page of GPUs, once each", async ({ page }) => {
   const asked: string[] = [];
   page.on("request", (one) => {
     const path = new URL(one.url()).pathname;
@@ -60,7 +61,7 @@ test("the MIG page asks once for everything it shows", async ({ page }) => {
   await page.goto("/mig");
   await expect(page.getByRole("table", { name: "Layouts of GPUs" })).toBeVisible();
   const data = asked.filter((path) => !/\/(session|events)$/.test(path));
-  expect(new Set(data)).toEqual(new Set(["/api/v1/gpu/mig/screen"]));
+  expect(data.sort()).toEqual(["/api/v1/gpu/mig/devices", "/api/v1/gpu/mig/screen"]);
 });
 
 test("every GPU in MIG mode is drawn, and what is drawn can be read aloud", async ({
@@ -132,6 +133,43 @@ test("a plan is previewed, kept, approved and carried out before one's eyes", as
   await expect(page.getByRole("button", { name: /Pause|Give up|Roll back/ })).toHaveCount(0);
 });
 
+test("the server filters and sorts the GPUs; the address keeps both", async ({ page, request }) => {
+  const found = await devices(request);
+  const model = found[0]?.modelId ?? "";
+  const of = found.filter((one) => one.modelId === model);
+  await page.goto(`/mig?f.modelId=${model}&sort=-strandedUnits`);
+  const board = page.getByRole("table", { name: "Layouts of GPUs" });
+  await expect(board.getByRole("row")).toHaveCount(of.length + 1);
+  await page.getByRole("textbox", { name: "Search Layouts of GPUs" }).fill(of[0]?.deviceId ?? "");
+  await expect(board.getByRole("row")).toHaveCount(2);
+  await expect(page).toHaveURL(/q=/);
+});
+
+test("a plan keeps to a window and to the weight of a team", async ({ page, request }) => {
+  const [node = ""] = (await devices(request)).map((one) => one.nodeName);
+  await page.goto(`/mig/plan?demand=7g.80gb:${await wanted(request)}`);
+  await page.getByRole("button", { name: "Add a team" }).click();
+  await page.getByRole("button", { name: "Add a window" }).click();
+  await expect(page.getByRole("button", { name: "Preview" })).toBeDisabled();
+  await expect(page.getByText("Name a team.")).toBeVisible();
+  await page.getByRole("combobox", { name: "Team", exact: true }).fill("llm");
+  await page.getByLabel("Times").fill("3");
+  await page.getByRole("combobox", { name: "Node", exact: true }).fill(node);
+  await page.getByLabel("From").fill("2030-01-05T22:00");
+  await page.getByLabel("Until").fill("2030-01-05T21:00");
+  await expect(page.getByText("It must end after it begins.")).toBeVisible();
+  await page.getByLabel("Until").fill("2030-01-06T02:00");
+  await expect(page).toHaveURL(/windows=/);
+  const sent = page.waitForRequest((one) => /mig\/plan$/.test(one.url()));
+  await page.getByRole("button", { name: "Preview" }).click();
+  const body = (await sent).postDataJSON() as Record<string, unknown>;
+  expect(body.teamWeights).toEqual({ llm: 3 });
+  expect(body.windows).toEqual([
+    { nodeName: node, startsAt: "2030-01-05T22:00:00.000Z", endsAt: "2030-01-06T02:00:00.000Z" },
+  ]);
+  await expect(page.getByRole("region", { name: "Steps" }).first()).toBeVisible();
+});
+
 test("a draft is given up, and the list says so", async ({ page, request }) => {
   const planId = await draft(request);
   await page.goto(`/mig/plans/${planId}`);
@@ -178,6 +216,8 @@ for (const language of ["en", "ko"]) {
           "mig-layout": `/mig/gpus/${device.deviceId}?layout=1g.10gb@0`,
           "mig-none": "/mig/gpus/no-such-gpu",
           "mig-plan": "/mig/plan?demand=7g.80gb:9&work=Training,Inference,Development",
+          "mig-window":
+            "/mig/plan?weights=ml-platform@3&windows=@@,node@2030-01-05T22:00@2030-01-05T21:00",
           "mig-short": "/mig/plan?demand=7g.80gb:99",
           "mig-run": `/mig/plans/${planId}`,
         };

@@ -215,6 +215,10 @@ class GPUManagementClient(Notifications, Alerts, Money, Resources):
         """Return the slices; filter by deviceId, profile or status."""
         return self._list(f"{_GPU}/mig/instances", **filters)
 
+    def list_mig_devices(self, **filters: object) -> list[Json]:
+        """Return the GPUs in MIG mode as they are cut; filter by modelId, nodeName, state, ..."""
+        return self._list(f"{_GPU}/mig/devices", **filters)
+
     def get_mig_instance(self, mig_id: str) -> Json:
         """Return one slice, and who holds it."""
         return self._object("GET", _under(f"{_GPU}/mig/instances", mig_id))

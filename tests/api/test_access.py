@@ -48,6 +48,7 @@ NEEDED: dict[str, Permission | None] = {
     "listModels": P.GENERAL_READ,
     "getModel": P.GENERAL_READ,
     "createModel": P.DEVICES_WRITE,
+    "listMigDevices": P.MIG_READ,
     "listMigInstances": P.MIG_READ,
     "getMigInstance": P.MIG_READ,
     "listMigProfiles": P.MIG_READ,

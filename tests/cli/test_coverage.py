@@ -113,6 +113,7 @@ COMMANDS = {
     "listBudgets": "budgets list",
     "listDevices": "devices list",
     "listEvents": "events",
+    "listMigDevices": "mig devices",
     "listMigInstances": "mig instances",
     "listMigProfiles": "mig profiles",
     "listModels": "models list",

@@ -1,17 +1,22 @@
 """Who holds which slice, and who waits for slices: what a repacking plan asks allocations."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from gpu_management.allocations.models import Allocation, Hold, Phase
+from gpu_management.core.database import AnySelect, in_parts
 from gpu_management.devices.models import Device
 from gpu_management.mig.plan_service import Claims, Holder, Waiting
 
 
-def claims_of(session: Session, cluster: str) -> Claims:
-    """Return the open holds of slices with their allocations, and the requests that wait."""
+def claims_of(session: Session, cluster: str, *, among: Sequence[int] | None = None) -> Claims:
+    """Return the open holds of slices with their allocations, and the requests that wait.
+
+    With `among`, only the holders of these instances are sought.
+    """
     held = (
         select(Hold.mig_instance_id, Allocation)
         .join(Allocation, Allocation.allocation_id == Hold.allocation_id)
@@ -21,7 +26,13 @@ def claims_of(session: Session, cluster: str) -> Claims:
             Allocation.cluster_name == cluster,
         )
     )
-    holders = {pk: _holder(found) for pk, found in session.execute(held) if pk is not None}
+    asked = [held] if among is None else [_of(held, part) for part in in_parts(among)]
+    holders = {
+        pk: _holder(found)
+        for query in asked
+        for pk, found in session.execute(query)
+        if pk is not None
+    }
     pending = select(Allocation).where(
         Allocation.phase == Phase.PENDING,
         Allocation.use_mig.is_(True),
@@ -32,6 +43,10 @@ def claims_of(session: Session, cluster: str) -> Claims:
         for each in session.scalars(pending.order_by(Allocation.requested_at))
     ]
     return Claims(holders, waiting)
+
+
+def _of(held: AnySelect, instances: Sequence[int]) -> AnySelect:
+    return held.where(Hold.mig_instance_id.in_(instances))
 
 
 def _holder(allocation: Allocation) -> Holder:

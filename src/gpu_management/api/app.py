@@ -175,6 +175,7 @@ def _fill_state(app: FastAPI, parts: Parts) -> None:
     app.state.desk = parts.desk
     app.state.purse = parts.purse or purse_of(parts.runtime, parts.desk)
     app.state.currency = parts.desk.currency
+    app.state.answers = parts.cache
     app.state.slice_claims = claims_of
     app.state.slice_history = past_use
     app.state.mig_method = parts.mig_method

@@ -107,6 +107,19 @@ PROFILES = (
     ),
     col("RESOURCE", "resourceName", rank=4),
 )
+CUTS = (
+    col("DEVICE", "deviceId"),
+    col("STATE", "state", rank=1),
+    Column(
+        "CUT", lambda row, _: text.plain([f"{s['profile']}@{s['start']}" for s in row["slices"]])
+    ),
+    num("HELD", lambda row: str(sum(s["isHeld"] for s in row["slices"]))),
+    num("FREE", lambda row: str(row["freeUnits"])),
+    num("STRANDED", lambda row: str(row["strandedUnits"])),
+    col("LARGEST", "largestProfile", rank=2),
+    col("NODE", "nodeName", rank=4),
+    col("MODEL", "modelId", rank=3),
+)
 INSTANCES = (
     col("MIG", "migId"),
     col("PROFILE", "profileName", rank=1),

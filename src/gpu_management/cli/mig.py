@@ -9,7 +9,15 @@ from gpu_management.cli import columns, mig_local, mig_plans, mig_server, text
 from gpu_management.cli.errors import Misused
 from gpu_management.cli.inventory import DeviceId
 from gpu_management.cli.options import Limit, Sort
-from gpu_management.cli.paths import DEVICES, MIG_INSTANCES, MIG_PROFILES, given, read_json, under
+from gpu_management.cli.paths import (
+    DEVICES,
+    MIG_CUTS,
+    MIG_INSTANCES,
+    MIG_PROFILES,
+    given,
+    read_json,
+    under,
+)
 from gpu_management.cli.shell import Shell, command, group
 
 Device = Annotated[str | None, typer.Option("--device", "-d", help="Only of this device.")]
@@ -21,6 +29,7 @@ def install(app: typer.Typer) -> None:
     mig = group("mig", "MIG: profiles, instances, mode, layouts.", inside=app)
     command(mig, "profiles", watchable=True)(profiles)
     command(mig, "instances", watchable=True)(instances)
+    command(mig, "devices", watchable=True)(devices)
     command(mig, "enable")(enable)
     command(mig, "disable")(disable)
     command(mig, "create")(create)
@@ -75,6 +84,21 @@ def instances(  # noqa: PLR0913 - typer reads the options from the signature
         profile=profile,
         status=status,
     )
+
+
+def devices(
+    shell: Shell,
+    *,
+    model: Annotated[str | None, typer.Option(help="Only of this model.")] = None,
+    node: Annotated[str | None, typer.Option(help="Only of this node.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only in this state, such as READY.")] = None,
+    limit: Limit = None,
+    sort: Sort = None,
+) -> None:
+    """List the GPUs in MIG mode: how they are cut, and what is free or stranded."""
+    filters = {"modelId": model, "nodeName": node, "state": state}
+    empty = "no GPUs in MIG mode"
+    shell.listing(MIG_CUTS, columns.CUTS, empty=empty, limit=limit, sort=sort, **filters)
 
 
 def enable(shell: Shell, device: DeviceId) -> None:

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import ColumnElement, func, select, tuple_
@@ -19,6 +19,7 @@ from gpu_management.core.text import nearest
 
 SortColumn = ColumnElement[Any] | InstrumentedAttribute[Any]
 _LARGEST = 2**63 - 1
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _count(session: Session, query: AnySelect) -> int:
     return session.scalar(whole) or 0
 
 
-def _sort_field(asked: str, sorts: Mapping[str, SortColumn]) -> tuple[str, bool]:
+def _sort_field(asked: str, sorts: Mapping[str, Any]) -> tuple[str, bool]:
     name = asked.removeprefix("-")
     if name not in sorts:
         hint = nearest(name, sorts)
@@ -138,6 +139,18 @@ def _value(part: Any, kind: type[Any]) -> Any:
     if type(part) is not kind or (kind is int and not -_LARGEST <= part <= _LARGEST):
         raise ValueError(f"not of type {kind.__name__}")
     return part
+
+
+def sort_rows(
+    rows: Sequence[_Row], sort: str, keys: Mapping[str, Callable[[_Row], Any]]
+) -> Sequence[_Row]:
+    """Return rows that are all at hand in the asked order; those alike stay as they came.
+
+    Raises:
+        ValidationFailed: an unknown sort field.
+    """
+    name, descending = _sort_field(sort, keys)
+    return sorted(rows, key=keys[name], reverse=descending)
 
 
 def page_of_rows(rows: Sequence[Any], page: Page) -> Listing:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -51,8 +52,15 @@ class Claims:
     waiting: Sequence[Waiting]
 
 
-ClaimsOf = Callable[[Session, str], Claims]
-"""Answers for a cluster; allocations know it, and they stand below MIG."""
+class ClaimsOf(Protocol):
+    """Answers for a cluster; allocations know it, and they stand below MIG."""
+
+    def __call__(
+        self, session: Session, cluster: str, *, among: Sequence[int] | None = None
+    ) -> Claims:
+        """Return who waits, and who holds slices: any, or `among` these instances."""
+        ...
+
 
 PastUse = Callable[[Session, str, datetime], Mapping[str, int]]
 """How many more slices of each profile than now were held at once at most, since a moment."""

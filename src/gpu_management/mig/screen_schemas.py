@@ -1,4 +1,4 @@
-"""Wire shapes of the MIG page: every GPU that is cut, and what is asked for beside what fits."""
+"""Wire shapes of the MIG page: GPUs as they are cut, and what is asked for beside what fits."""
 
 from pydantic import Field
 
@@ -66,11 +66,16 @@ class ProfileDemand(WireModel):
 
 
 class MigScreen(WireModel):
-    """Everything that the MIG page shows at first."""
+    """The GPUs in MIG mode in figures."""
 
     history_days: int
+    devices: int = Field(description="GPUs in MIG mode.")
+    slices: int
+    held_slices: int
+    stranded_units: int = Field(description="Free placement units where nothing can be cut.")
     waiting_requests: int
     fragmentation: Fragmentation
     demand: list[ProfileDemand]
     geometries: list[ScreenGeometry]
-    devices: list[ScreenDevice]
+    models: list[str] = Field(description="Ids of their models.")
+    nodes: list[str] = Field(description="Names of their nodes.")

@@ -1,10 +1,11 @@
 import { Anchor, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
-import type { PlanDevice, Screen } from "./api";
+import { type PlanDevice, type Screen, someDevicesQuery } from "./api";
 import { geometryOf } from "./columns";
 import { written } from "./layouts";
 import { type Drawn, Strip, StripLegend } from "./Strip";
@@ -16,10 +17,12 @@ export function Beside({ devices, screen }: { devices: PlanDevice[]; screen: Scr
   const { t } = useTranslation("mig");
   const format = useFormat();
   const [shown, setShown] = useState(AT_ONCE);
-  const known = new Map(screen.devices.map((one) => [one.deviceId, one.geometry]));
+  const visible = devices.slice(0, shown);
+  const asked = useQuery(someDevicesQuery(visible.map((one) => one.deviceId)));
+  const known = new Map(asked.data?.rows.map((one) => [one.deviceId, one.geometry]));
   return (
     <Panel title={t("beside.title")} note={t("beside.note")} side={<StripLegend withNew />}>
-      {devices.slice(0, shown).map((device) => {
+      {visible.map((device) => {
         const shape = geometryOf(screen.geometries, known.get(device.deviceId));
         return (
           <article key={device.deviceId} className="beside" aria-label={device.deviceId}>

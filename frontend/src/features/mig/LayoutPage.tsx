@@ -8,7 +8,7 @@ import { Page } from "../../ui/Page";
 import { StateBadge } from "../../ui/StateBadge";
 import { useMay } from "../../ui/session";
 import { Async, Empty } from "../../ui/states";
-import { layoutsQuery, screenQuery } from "./api";
+import { layoutsQuery, screenQuery, someDevicesQuery } from "./api";
 import { geometryOf } from "./columns";
 import { Editor } from "./Editor";
 
@@ -18,7 +18,8 @@ export default function LayoutPage() {
   const { deviceId = "" } = useParams({ strict: false }) as { deviceId?: string };
   const screen = useQuery(screenQuery);
   useLive(["mig.*", "allocation.*", "device.*"], ["mig"]);
-  const device = screen.data?.devices.find((one) => one.deviceId === deviceId);
+  const found = useQuery(someDevicesQuery([deviceId]));
+  const device = found.data?.rows.find((one) => one.deviceId === deviceId);
   return (
     <Page
       title={t("layout.title", { gpu: deviceId })}
@@ -37,14 +38,18 @@ export default function LayoutPage() {
         </Anchor>
       }
     >
-      <Async query={screen}>
-        {(found) => {
-          const one = found.devices.find((each) => each.deviceId === deviceId);
-          if (!one) {
-            return <Empty title={t("layout.off")} hint={t("layout.offHint")} icon="slices" />;
-          }
-          return <Known device={one} {...geometryOf(found.geometries, one.geometry)} />;
-        }}
+      <Async
+        query={found}
+        isEmpty={() => device === undefined}
+        empty={<Empty title={t("layout.off")} hint={t("layout.offHint")} icon="slices" />}
+      >
+        {() => (
+          <Async query={screen}>
+            {({ geometries }) =>
+              device && <Known device={device} {...geometryOf(geometries, device.geometry)} />
+            }
+          </Async>
+        )}
       </Async>
     </Page>
   );

@@ -1,5 +1,5 @@
 import { Alert, Button, SegmentedControl, SimpleGrid } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
@@ -12,8 +12,9 @@ import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { useMay } from "../../ui/session";
 import { Async, Empty, Panel } from "../../ui/states";
+import { useTableState } from "../../ui/tableState";
 import { useFormat } from "../../ui/useFormat";
-import { plansQuery, type Screen, screenQuery } from "./api";
+import { devicesQuery, plansQuery, type Screen, screenQuery } from "./api";
 import { boardColumns, demandColumns, planColumns } from "./columns";
 import { StripLegend } from "./Strip";
 
@@ -69,7 +70,7 @@ function Layouts() {
     <Async
       query={screen}
       rows={12}
-      isEmpty={(found) => found.devices.length === 0}
+      isEmpty={(found) => found.devices === 0}
       empty={<Empty title={t("empty.title")} hint={t("empty.hint")} icon="slices" />}
     >
       {(found) => (
@@ -86,9 +87,6 @@ function Layouts() {
 function Figures({ screen }: { screen: Screen }) {
   const { t } = useTranslation("mig");
   const format = useFormat();
-  const slices = screen.devices.flatMap((one) => one.slices);
-  const held = slices.filter((one) => one.isHeld).length;
-  const stranded = screen.devices.reduce((sum, one) => sum + one.strandedUnits, 0);
   const asked = screen.demand.reduce((sum, one) => sum + one.waiting, 0);
   const ratio = screen.fragmentation.ratio;
   return (
@@ -101,11 +99,11 @@ function Figures({ screen }: { screen: Screen }) {
           tone={ratio != null && ratio >= 0.5 ? "warn" : "plain"}
           icon={<Icon name="warning" size={18} />}
         />
-        <Figure label={t("figure.gpus")} value={format.number(screen.devices.length)} />
+        <Figure label={t("figure.gpus")} value={format.number(screen.devices)} />
         <Figure
           label={t("figure.held")}
-          value={format.number(held)}
-          note={t("figure.of", { total: format.number(slices.length) })}
+          value={format.number(screen.heldSlices)}
+          note={t("figure.of", { total: format.number(screen.slices) })}
           to="/allocations"
         />
         <Figure
@@ -118,7 +116,7 @@ function Figures({ screen }: { screen: Screen }) {
         />
         <Figure
           label={t("figure.stranded")}
-          value={format.number(stranded)}
+          value={format.number(screen.strandedUnits)}
           unit={t("figure.units")}
           note={t("figure.strandedNote")}
         />
@@ -154,18 +152,38 @@ function DemandTable({ screen }: { screen: Screen }) {
   );
 }
 
+const SORT = "nodeName";
+
 function Board({ screen }: { screen: Screen }) {
   const { t } = useTranslation("mig");
-  const columns = useMemo(() => boardColumns(t, screen.geometries), [t, screen.geometries]);
+  const columns = useMemo(() => boardColumns(t, screen), [t, screen]);
+  const { sort, search, filters } = useTableState("");
+  const { modelId, state, largestProfile } = filters;
+  const list = useInfiniteQuery(
+    devicesQuery({ sort: sort || SORT, search, modelId, state, largestProfile }),
+  );
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.rows) ?? [], [list.data]);
   return (
     <Panel title={t("board.title")} note={t("board.note")} side={<StripLegend />}>
-      <DataTable
-        label={t("board.title")}
-        rows={screen.devices}
-        columns={columns}
-        rowKey={(row) => row.deviceId}
-        csvHref={apiHref("/api/v1/gpu/mig/instances", { format: "csv" })}
-      />
+      <Async query={list} rows={12}>
+        {(found) => (
+          <DataTable
+            label={t("board.title")}
+            rows={rows}
+            columns={columns}
+            rowKey={(row) => row.deviceId}
+            sort={SORT}
+            isServerSide
+            csvHref={apiHref("/api/v1/gpu/mig/instances", { format: "csv" })}
+            more={{
+              has: list.hasNextPage,
+              isLoading: list.isFetchingNextPage,
+              load: () => void list.fetchNextPage(),
+              total: found.pages[0]?.total ?? rows.length,
+            }}
+          />
+        )}
+      </Async>
     </Panel>
   );
 }

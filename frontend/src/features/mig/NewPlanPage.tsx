@@ -8,10 +8,17 @@ import { useUrlStates } from "../../lib/urlState";
 import { Page } from "../../ui/Page";
 import { Async, Empty, Failed, Loading, Panel } from "../../ui/states";
 import { tell, tellFailure } from "../../ui/toast";
-import { type PlanAsk, type PlanCreate, previewQuery, type Screen, screenQuery } from "./api";
+import {
+  examplesQuery,
+  type PlanAsk,
+  type PlanCreate,
+  previewQuery,
+  type Screen,
+  screenQuery,
+} from "./api";
 import { PlanFields } from "./PlanFields";
 import { PlanShown } from "./PlanShown";
-import { bodyOf, type Field, type Form, formOf, inAddress, isAsked } from "./planForm";
+import { bodyOf, type Field, type Form, formOf, inAddress, isAsked, isSound } from "./planForm";
 
 const FORM = "plan-form";
 
@@ -20,9 +27,12 @@ export default function NewPlanPage() {
   const { t } = useTranslation("mig");
   const [search, setSearch] = useUrlStates();
   const screen = useQuery(screenQuery);
+  const examples = useQuery(examplesQuery);
   const form = formOf(search);
   const body = bodyOf(form);
-  const [asked, setAsked] = useState<PlanAsk | null>(isAsked(search) ? body : null);
+  const [asked, setAsked] = useState<PlanAsk | null>(
+    isAsked(search) && isSound(form) ? body : null,
+  );
   const set = <F extends Field>(field: F, value: Form[F]) => setSearch(inAddress(field, value));
   const result = useRef<HTMLDivElement>(null);
   const isOld = asked !== null && JSON.stringify(asked) !== JSON.stringify(body);
@@ -36,7 +46,7 @@ export default function NewPlanPage() {
           type="submit"
           form={FORM}
           size="xs"
-          disabled={!screen.data}
+          disabled={!screen.data || !isSound(form)}
           variant={asked && !isOld ? "default" : "filled"}
         >
           {t("plan.preview")}
@@ -51,11 +61,17 @@ export default function NewPlanPage() {
                 id={FORM}
                 onSubmit={(event) => {
                   event.preventDefault();
+                  if (!isSound(form)) return;
                   setAsked(body);
                   result.current?.scrollIntoView({ block: "nearest" });
                 }}
               >
-                <PlanFields form={form} set={set} screen={found} />
+                <PlanFields
+                  form={form}
+                  set={set}
+                  screen={found}
+                  examples={examples.data?.rows ?? []}
+                />
               </form>
             )}
           </Async>

@@ -11,14 +11,17 @@ import {
 } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { Panel } from "../../ui/states";
-import type { Screen } from "./api";
+import type { Screen, ScreenDevice } from "./api";
 import { isOrdinary } from "./layouts";
+import { WeightRows, WindowRows } from "./PlanRows";
 import { type Field, type Form, WORKLOADS } from "./planForm";
 
 interface FieldsProps {
   form: Form;
   set: <F extends Field>(field: F, value: Form[F]) => void;
   screen: Screen;
+  /** Some GPUs and their holders, to choose from. */
+  examples: readonly ScreenDevice[];
 }
 
 /** What a plan is for, what may move, and what must not be touched. */
@@ -37,6 +40,9 @@ export function PlanFields(props: FieldsProps) {
       </Panel>
       <Panel title={t("form.limits")}>
         <Limits {...props} />
+      </Panel>
+      <Panel title={t("form.when")}>
+        <WindowRows {...props} known={props.screen.nodes} />
       </Panel>
     </Stack>
   );
@@ -76,10 +82,17 @@ function DemandFields({ form, set, screen }: FieldsProps) {
   );
 }
 
-function Movable({ form, set, screen }: FieldsProps) {
+function holdersOf(examples: readonly ScreenDevice[]) {
+  return examples.flatMap((one) => one.slices.flatMap(({ holder }) => holder ?? []));
+}
+
+function known(values: (string | null)[]): string[] {
+  return [...new Set(values.flatMap((one) => one || []))];
+}
+
+function Movable({ form, set, examples }: FieldsProps) {
   const { t } = useTranslation("mig");
-  const holders = screen.devices.flatMap((one) => one.slices.flatMap(({ holder }) => holder ?? []));
-  const known = (values: (string | null)[]) => [...new Set(values.flatMap((one) => one || []))];
+  const holders = holdersOf(examples);
   return (
     <Stack gap="sm">
       <Checkbox.Group
@@ -115,20 +128,20 @@ function Movable({ form, set, screen }: FieldsProps) {
   );
 }
 
-function Kept({ form, set, screen }: FieldsProps) {
+function Kept({ form, set, screen, examples }: FieldsProps) {
   const { t } = useTranslation("mig");
   return (
     <Stack gap="sm">
       <Tags
         label={t("form.keepNodes")}
         value={form.keepNodes}
-        data={[...new Set(screen.devices.map((one) => one.nodeName))]}
+        data={screen.nodes}
         onChange={(value) => set("keepNodes", value)}
       />
       <Tags
         label={t("form.keepGpus")}
         value={form.keepDevices}
-        data={screen.devices.map((one) => one.deviceId)}
+        data={examples.map((one) => one.deviceId)}
         onChange={(value) => set("keepDevices", value)}
       />
       <TextInput
@@ -141,8 +154,9 @@ function Kept({ form, set, screen }: FieldsProps) {
   );
 }
 
-function Limits({ form, set }: FieldsProps) {
+function Limits({ form, set, examples }: FieldsProps) {
   const { t } = useTranslation("mig");
+  const teams = known(holdersOf(examples).map((one) => one.teamId));
   return (
     <Stack gap="sm">
       <Switch
@@ -180,6 +194,7 @@ function Limits({ form, set }: FieldsProps) {
           onChange={(value) => set("seconds", Number(value))}
         />
       </SimpleGrid>
+      <WeightRows form={form} set={set} known={teams} />
     </Stack>
   );
 }

@@ -1,5 +1,6 @@
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { api, got, listed, type Schemas } from "../../api/client";
+import type { operations } from "../../api/schema";
 import type { Place } from "./layouts";
 
 export type Screen = Schemas["MigScreen"];
@@ -17,6 +18,53 @@ export const screenQuery = queryOptions({
   queryKey: ["mig", "screen"],
   queryFn: () => got(api.GET("/api/v1/gpu/mig/screen")),
 });
+
+export interface Asked {
+  search?: string;
+  sort?: string;
+  modelId?: string;
+  state?: string;
+  largestProfile?: string;
+}
+
+const PAGE_ROWS = 100;
+
+/** GPUs in MIG mode page by page; filtered and sorted by the server. */
+export const devicesQuery = (asked: Asked) =>
+  infiniteQueryOptions({
+    queryKey: ["mig", "devices", asked],
+    queryFn: ({ pageParam }) => {
+      const page = { limit: PAGE_ROWS, cursor: pageParam || undefined };
+      const query = { ...told(asked), ...page } as Ask;
+      return listed(api.GET("/api/v1/gpu/mig/devices", { params: { query } }));
+    },
+    initialPageParam: "",
+    getNextPageParam: (last) => last.nextCursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+
+/** These GPUs, as far as they are in MIG mode. */
+export const someDevicesQuery = (deviceIds: string[]) =>
+  queryOptions({
+    queryKey: ["mig", "devices", "some", deviceIds],
+    enabled: deviceIds.length > 0,
+    placeholderData: keepPreviousData,
+    queryFn: () =>
+      listed(api.GET("/api/v1/gpu/mig/devices", { params: { query: { deviceId: deviceIds } } })),
+  });
+
+/** Some GPUs with their holders: what a form offers to those who type. */
+export const examplesQuery = queryOptions({
+  queryKey: ["mig", "devices", "examples"],
+  staleTime: 60_000,
+  queryFn: () => listed(api.GET("/api/v1/gpu/mig/devices", { params: { query: { limit: 200 } } })),
+});
+
+type Ask = NonNullable<operations["listMigDevices"]["parameters"]["query"]>;
+
+function told(asked: Asked): Asked {
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value));
+}
 
 /** The layouts of a model to which nothing can be added, every kind of profile included. */
 export const layoutsQuery = (modelId: string) =>

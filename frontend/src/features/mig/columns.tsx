@@ -16,19 +16,23 @@ export function geometryOf(geometries: Geometries, key: string | undefined) {
   return { units: found?.placementUnits ?? 8, sizes: found?.sizes ?? {} };
 }
 
-/** Columns of the GPUs in MIG mode. */
-export function boardColumns(t: Words, geometries: Geometries): Column<ScreenDevice>[] {
+const STATES = ["READY", "MAINTENANCE", "RECONFIGURING", "FAILED", "OFFLINE"];
+
+/** Columns of the GPUs in MIG mode; those the server sorts or filters by bear its names. */
+export function boardColumns(t: Words, screen: Screen): Column<ScreenDevice>[] {
+  const { geometries } = screen;
   return [
     {
       id: "deviceId",
       header: t("col.gpu"),
       value: (row) => row.deviceId,
-      cell: (row) => <RowLink to={`/mig/gpus/${row.deviceId}`}>{row.deviceId}</RowLink>,
+      cell: (row) => <GpuLink id={row.deviceId} />,
     },
     {
       id: "layout",
       header: t("col.layout"),
       width: 280,
+      sortable: false,
       value: (row) => textOf(row),
       cell: (row) => (
         <Strip
@@ -43,33 +47,46 @@ export function boardColumns(t: Words, geometries: Geometries): Column<ScreenDev
       header: t("col.state"),
       value: (row) => row.state,
       cell: (row) => <StateBadge state={row.state} />,
-      filter: "values",
+      filter: STATES.map((value) => ({ value, label: t(`app:state.value.${value}`) })),
     },
     {
-      id: "free",
+      id: "freeUnits",
       header: t("col.free"),
       align: "end",
       value: (row) => row.freeUnits,
       cell: (row) => `${row.freeUnits}/${geometryOf(geometries, row.geometry).units}`,
     },
     {
-      id: "largest",
+      id: "largestProfile",
       header: t("col.largest"),
+      sortable: false,
       value: (row) => row.largestProfile,
-      filter: "values",
+      filter: screen.demand.map(({ profile }) => ({ value: profile, label: profile })),
     },
-    { id: "stranded", header: t("col.stranded"), align: "end", value: (row) => row.strandedUnits },
+    {
+      id: "strandedUnits",
+      header: t("col.stranded"),
+      align: "end",
+      value: (row) => row.strandedUnits,
+    },
     {
       id: "holders",
       header: t("col.holders"),
       hidden: true,
+      sortable: false,
       value: (row) => row.slices.flatMap(({ holder }) => holder?.podName ?? []).join(", "),
     },
-    { id: "modelId", header: t("col.model"), value: (row) => row.modelId, filter: "values" },
+    {
+      id: "modelId",
+      header: t("col.model"),
+      value: (row) => row.modelId,
+      filter: screen.models.map((value) => ({ value, label: value })),
+    },
     {
       id: "modelName",
       header: t("col.modelName"),
       hidden: true,
+      sortable: false,
       value: (row) => row.modelName,
     },
     { id: "nodeName", header: t("col.node"), hidden: true, value: (row) => row.nodeName },

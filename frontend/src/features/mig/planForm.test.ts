@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { bodyOf, formOf, inAddress, isAsked, labelsOf } from "./planForm";
+import {
+  bodyOf,
+  formOf,
+  inAddress,
+  isAsked,
+  isSound,
+  labelsOf,
+  weightFault,
+  windowFault,
+} from "./planForm";
 
 describe("the form of a plan", () => {
   it("is as usual where the address says nothing", () => {
@@ -56,5 +65,40 @@ describe("the form of a plan", () => {
 
   it("reads labels as people write them", () => {
     expect(labelsOf("tier=gold, zone = a,rest")).toEqual({ tier: "gold", zone: "a" });
+  });
+
+  it("keeps weights and windows in the address and sends moments with their zone", () => {
+    const search = {
+      ...inAddress("weights", [{ team: "ml", weight: 2.5 }]),
+      ...inAddress("windows", [{ node: "n-1", from: "2026-12-01T22:00", to: "2026-12-02T04:00" }]),
+    } as Record<string, string>;
+    const form = formOf(search);
+    expect(isSound(form)).toBe(true);
+    const body = bodyOf(form);
+    expect(body.teamWeights).toEqual({ ml: 2.5 });
+    expect(body.windows).toEqual([
+      {
+        nodeName: "n-1",
+        startsAt: new Date("2026-12-01T22:00").toISOString(),
+        endsAt: new Date("2026-12-02T04:00").toISOString(),
+      },
+    ]);
+  });
+
+  it("keeps an unfinished row, says what it lacks, and does not send it", () => {
+    const search = inAddress("windows", [{ node: "", from: "", to: "" }]) as Record<string, string>;
+    const form = formOf(search);
+    expect(form.windows).toEqual([{ node: "", from: "", to: "" }]);
+    expect(isSound(form)).toBe(false);
+    expect(bodyOf(form).windows).toEqual([]);
+    expect(windowFault({ node: "n1", from: "", to: "" })).toBe("moments");
+    const late = { node: "n1", from: "2026-12-02T04:00", to: "2026-12-02T04:00" };
+    expect(windowFault(late)).toBe("order");
+    const twice = [
+      { team: "a", weight: 1 },
+      { team: "a", weight: 2 },
+    ];
+    expect(weightFault({ team: "a", weight: 1 }, twice)).toBe("twice");
+    expect(weightFault({ team: " ", weight: 1 }, [])).toBe("team");
   });
 });

@@ -24,6 +24,21 @@ export interface Form {
   moveSeconds: number;
   restarts: boolean;
   seconds: number;
+  /** What a move of a team's slices costs, times 1; as written: `ml=2`. */
+  weights: Weight[];
+  windows: NodeWindow[];
+}
+
+export interface Weight {
+  team: string;
+  weight: number;
+}
+
+/** When a node may be touched; moments in the person's own time, as their browser writes them. */
+export interface NodeWindow {
+  node: string;
+  from: string;
+  to: string;
 }
 
 export type Field = keyof Form;
@@ -43,6 +58,8 @@ const NAMES: Record<Field, string> = {
   moveSeconds: "moveSeconds",
   restarts: "restarts",
   seconds: "seconds",
+  weights: "weights",
+  windows: "windows",
 };
 
 const USUAL = { historyDays: 0, perPriority: 0, moveSeconds: 120, seconds: 5 };
@@ -66,6 +83,15 @@ export function formOf(search: Search): Form {
     moveSeconds: numberOf(search[NAMES.moveSeconds], USUAL.moveSeconds),
     restarts: search[NAMES.restarts] !== "0",
     seconds: Math.min(30, Math.max(1, numberOf(search[NAMES.seconds], USUAL.seconds))),
+    weights: rowsOf(search[NAMES.weights]).map(([team, weight]) => ({
+      team,
+      weight: numberOf(weight, 1),
+    })),
+    windows: rowsOf(search[NAMES.windows]).map(([node, from = "", to = ""]) => ({
+      node,
+      from,
+      to,
+    })),
   };
 }
 
@@ -85,12 +111,47 @@ export function inAddress<F extends Field>(
 function textOf(field: Field, value: Form[Field]): string | undefined {
   if (value === null || value === USUAL[field as keyof typeof USUAL]) return undefined;
   if (typeof value === "boolean") return value ? undefined : "0";
-  if (Array.isArray(value)) return value.join(",") || undefined;
+  if (Array.isArray(value)) return value.map(rowText).join(",") || undefined;
   if (typeof value === "object") {
     const told = Object.entries(value).filter(([, count]) => count > 0);
     return told.map(([name, count]) => `${name}:${count}`).join(",") || undefined;
   }
   return String(value) || undefined;
+}
+
+function rowText(row: string | Weight | NodeWindow): string {
+  return typeof row === "string" ? row : Object.values(row).join("@");
+}
+
+function rowsOf(text = ""): [string, ...string[]][] {
+  return text.split(",").flatMap((part) => {
+    const [name = "", ...rest] = part.split("@");
+    return part ? [[name, ...rest] as [string, ...string[]]] : [];
+  });
+}
+
+export type Fault = "team" | "twice" | "node" | "moments" | "order";
+
+/** What is wrong with a team's weight, among all of them; null: nothing. */
+export function weightFault(one: Weight, all: readonly Weight[]): Fault | null {
+  if (one.team.trim() === "") return "team";
+  return all.filter((other) => other.team === one.team).length > 1 ? "twice" : null;
+}
+
+/** What is wrong with a window; null: nothing. */
+export function windowFault({ node, from, to }: NodeWindow): Fault | null {
+  if (node.trim() === "") return "node";
+  const [start, end] = [Date.parse(from), Date.parse(to)];
+  if (Number.isNaN(start) || Number.isNaN(end)) return "moments";
+  return end > start ? null : "order";
+}
+
+/** Whether a form can be sent as it is. */
+export function isSound({ weights, windows }: Form): boolean {
+  return (
+    weights.every((one) => weightFault(one, weights) === null) &&
+    windows.every((one) => windowFault(one) === null)
+  );
 }
 
 function demandOf(text: string): Record<string, number> {
@@ -112,14 +173,20 @@ export function bodyOf(form: Form): PlanAsk {
     movableNamespaces: form.namespaces,
     movableTeams: form.teams,
     movableWorkloadTypes: form.work,
-    teamWeights: {},
+    teamWeights: Object.fromEntries(form.weights.map((one) => [one.team, one.weight])),
     costPerPriority: form.perPriority,
     moveSeconds: form.moveSeconds,
     costLimit: form.costLimit,
     keepDevices: form.keepDevices,
     keepNodes: form.keepNodes,
     keepLabels: labelsOf(form.keepLabels),
-    windows: [],
+    windows: form.windows
+      .filter((one) => windowFault(one) === null)
+      .map(({ node, from, to }) => ({
+        nodeName: node,
+        startsAt: new Date(from).toISOString(),
+        endsAt: new Date(to).toISOString(),
+      })),
     allowRestarts: form.restarts,
     timeLimitSeconds: form.seconds,
     withCurve: true,
