@@ -200,6 +200,44 @@ test("what the server refuses is put back and told", async ({ page, request }) =
   await request.post(`/api/v1/gpu/mig/plans/${planId}/cancel`);
 });
 
+const STATES = {
+  RUNNING: { position: 1, message: null, word: "in hand" },
+  DONE: { position: 99, message: null, word: "done" },
+  FAILED: { position: 0, message: "node n1: nvidia-mig-manager failed", word: "failed here" },
+  ROLLED_BACK: { position: -1, message: "taken back", word: "not in effect" },
+};
+
+for (const [language, scheme, width] of [
+  ["en", "light", 1440],
+  ["ko", "dark", 390],
+] as const) {
+  test(`a plan reads well in every state: ${language}`, async ({ page, request }) => {
+    const planId = await draft(request);
+    const path = `/api/v1/gpu/mig/plans/${planId}`;
+    const plan = (await (await request.get(path, { headers: BARE })).json()) as object;
+    await page.setViewportSize({ width, height: 900 });
+    await prefer(page, language, scheme);
+    for (const [state, { word, ...part }] of Object.entries(STATES)) {
+      // Two tasks, whatever the plan has: one may be past and one to come.
+      const tasks = [1, 2].map((one) => ({ deed: "cut", node_name: `node-${one}` }));
+      const json = { ...plan, state, ...part, tasks, taskCount: 2 };
+      await page.route(`**${path}`, (route) => route.fulfill({ json }));
+      await page.goto(`/mig/plans/${planId}`);
+      await expect(page.locator(".beside .strip").first()).toBeVisible();
+      if (language === "en") await expect(page.locator(".tasks")).toContainText(word);
+      await expect(page.locator(".mantine-Alert-root", { hasText: /fits|들어갑니다/ })).toHaveCount(
+        state === "RUNNING" || state === "DONE" ? 1 : 0,
+      );
+      expect(await violations(page), state).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(
+        width,
+      );
+      await page.unroute(`**${path}`);
+    }
+    await request.post(`${path}/cancel`);
+  });
+}
+
 const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
 
 for (const language of ["en", "ko"]) {

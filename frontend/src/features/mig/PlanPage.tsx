@@ -44,7 +44,11 @@ export default function PlanPage() {
         {(found) => (
           <>
             <Standing plan={found} />
-            <Async query={screen}>{(told) => <PlanShown plan={found} screen={told} />}</Async>
+            <Async query={screen}>
+              {(told) => (
+                <PlanShown plan={found} screen={told} isVoid={VOID.includes(found.state)} />
+              )}
+            </Async>
           </>
         )}
       </Async>
@@ -52,6 +56,7 @@ export default function PlanPage() {
   );
 }
 
+const VOID = ["FAILED", "ROLLED_BACK"];
 const MEANS = ["DRAFT", "APPROVED", "PAUSED", "FAILED", "ROLLED_BACK"];
 
 function Standing({ plan }: { plan: PlanRunDetail }) {

@@ -17,6 +17,8 @@ interface PlanShownProps {
     PlanRunDetail,
     "demand" | "unserved" | "makespanSeconds" | "optimal" | "steps" | "devices"
   >;
+  /** It ended without having been carried out: what it would do is history. */
+  isVoid?: boolean;
   screen: Screen;
   /** What only a preview tells: cost, bound, what fits, the curve. */
   preview?: Plan;
@@ -25,14 +27,15 @@ interface PlanShownProps {
 }
 
 /** What a plan does: whether it serves, who is hit, each GPU before and after, every step. */
-export function PlanShown({ plan, screen, preview, onLimit, children }: PlanShownProps) {
+export function PlanShown(props: PlanShownProps) {
+  const { plan, screen, preview, onLimit, children } = props;
   const { t } = useTranslation("mig");
   const format = useFormat();
   const columns = useMemo(() => stepColumns(t, format), [t, format]);
   const hits = plan.steps.filter((step) => step.allocationId);
   return (
     <Stack gap="md">
-      <Outcome plan={plan} preview={preview} hits={hits.length} />
+      <Outcome {...props} hits={hits.length} />
       {children}
       {hits.length > 0 && (
         <Panel title={t("hit.title")} note={t("hit.note")}>
@@ -73,23 +76,28 @@ function hitFirst(columns: ReturnType<typeof stepColumns>) {
   return [...first, ...rest];
 }
 
-type OutcomeProps = Pick<PlanShownProps, "plan" | "preview"> & { hits: number };
+type OutcomeProps = Pick<PlanShownProps, "plan" | "preview" | "isVoid"> & { hits: number };
 
-function Outcome({ plan, preview, hits }: OutcomeProps) {
+function Outcome({ plan, preview, hits, isVoid }: OutcomeProps) {
   const { t } = useTranslation("mig");
   const format = useFormat();
   const unserved = told(plan.unserved);
   const restarts = plan.steps.filter((step) => step.downtimeSeconds > 0).length;
+  const [color, icon, title] = isVoid
+    ? (["gray", "info", t("outcome.void")] as const)
+    : unserved
+      ? (["yellow", "warning", t("outcome.unserved", { what: unserved })] as const)
+      : (["teal", "check", t("outcome.served")] as const);
   const [before, after] = [preview?.fragmentationBefore, preview?.fragmentationAfter];
   return (
     <>
       <Alert
-        color={unserved ? "yellow" : "teal"}
+        color={color}
         variant="light"
         role="status"
         styles={{ label: { color: "var(--mantine-color-text)" } }}
-        icon={<Icon name={unserved ? "warning" : "check"} />}
-        title={unserved ? t("outcome.unserved", { what: unserved }) : t("outcome.served")}
+        icon={<Icon name={icon} />}
+        title={title}
       >
         {t("outcome.for", { what: told(plan.demand) || t("outcome.nothing") })}{" "}
         {plan.optimal ? t("outcome.best") : t("outcome.notProved")}

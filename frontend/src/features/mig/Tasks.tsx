@@ -4,7 +4,13 @@ import { Icon, type IconName } from "../../ui/Icon";
 import type { PlanRunDetail } from "./api";
 import { type TaskState, taskState } from "./progress";
 
-const SIGNS: Record<TaskState, IconName> = { done: "check", now: "refresh", next: "queue" };
+const SIGNS: Record<TaskState, IconName> = {
+  done: "check",
+  now: "refresh",
+  next: "queue",
+  failed: "error",
+  void: "off",
+};
 
 interface Task {
   /** `cut`, `move`, `stop` or `start`. */

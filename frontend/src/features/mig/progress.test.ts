@@ -19,8 +19,16 @@ it("tasks before the one in hand are done, those behind it are next", () => {
 
 it("a plan that ended has nothing in hand", () => {
   expect(states({ state: "DONE", position: 3, isUndoing: false })).not.toContain("now");
-  expect(states({ state: "ROLLED_BACK", position: -1, isUndoing: true })).not.toContain("done");
-  expect(states({ state: "FAILED", position: 1, isUndoing: true })).not.toContain("now");
+  expect(states({ state: "ROLLED_BACK", position: -1, isUndoing: true })).toEqual([
+    "void",
+    "void",
+    "void",
+  ]);
+  expect(states({ state: "FAILED", position: 1, isUndoing: true })).toEqual([
+    "done",
+    "failed",
+    "void",
+  ]);
 });
 
 it("only what a state allows is offered, and what is being taken back is not taken back again", () => {

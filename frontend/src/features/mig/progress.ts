@@ -1,6 +1,7 @@
 /** Where a plan has come to, task by task. */
 
-export type TaskState = "done" | "now" | "next";
+/** `void`: it was taken back, or never begun, and will not be. */
+export type TaskState = "done" | "now" | "next" | "failed" | "void";
 
 interface Standing {
   state: string;
@@ -16,7 +17,10 @@ const OPEN = new Set(["RUNNING", "PAUSED"]);
  */
 export function taskState(plan: Standing, index: number): TaskState {
   if (plan.state === "DONE") return "done";
-  if (plan.state === "ROLLED_BACK") return "next";
+  if (plan.state === "ROLLED_BACK") return "void";
+  if (plan.state === "FAILED" && index >= plan.position) {
+    return index === plan.position ? "failed" : "void";
+  }
   if (OPEN.has(plan.state) && index === plan.position) return "now";
   return index < plan.position ? "done" : "next";
 }
