@@ -18,6 +18,8 @@ from gpu_management.devices.models import Device, DeviceState, Node
 from gpu_management.metrics.embedded import Embedded
 from gpu_management.metrics.latest import Latest
 from gpu_management.optimization.models import Status, Suggestion
+from gpu_management.resources.analysis import Verdict
+from gpu_management.resources.models import ResourceNode, ResourcePod
 from gpu_management.simulate import demo, reserve, world
 from gpu_management.simulate.demo import Demo
 from gpu_management.simulate.demo_fleet import POOL_LABEL
@@ -181,3 +183,20 @@ def test_a_new_fleet_has_idle_work_to_end_and_alerts_that_fire_with_the_first_lo
     assert len(suggested) >= 3
     assert all(one.evidence and one.status is Status.OPEN for one in suggested)
     assert fired["GPUUnavailable"].started_at < now - timedelta(hours=20)
+
+
+def test_its_nodes_have_cpu_and_memory_that_pods_ask_for_and_use(
+    house: House, running: Demo
+) -> None:
+    running.step(house.clock())
+    with house.database.read() as session:
+        nodes = session.scalars(select(ResourceNode)).all()
+        held = dict(session.execute(select(Node.node_name, Node.cpu_held_milli)).all())
+        pods = session.scalars(select(ResourcePod)).all()
+    assert len(nodes) == 40
+    daemons = {pod.cpu_requested_milli for pod in pods if pod.owner_kind == "DaemonSet"}
+    beside = 550
+    assert all(node.cpu_requested_milli == held[node.node_name] + beside for node in nodes)
+    assert sum(daemons) == beside
+    assert {Verdict.FITTING, Verdict.OVER_REQUESTED} <= {pod.verdict for pod in pods}
+    assert all(node.cpu_used_milli and node.heat for node in nodes)

@@ -15,6 +15,7 @@ from gpu_management.simulate import collecting, demand, demo_found, demo_past, f
 from gpu_management.simulate import world as worlds
 from gpu_management.simulate.collecting import Collector
 from gpu_management.simulate.demo_fleet import NAME, PEOPLE
+from gpu_management.simulate.demo_resources import Resources
 from gpu_management.simulate.worker import EMPTIEST, Worker
 from gpu_management.simulate.world import World
 
@@ -32,13 +33,14 @@ def prepare(
     office = world.office
     worker = Worker(office, seed)
     now = world.clock()
-    is_kept = False
+    is_kept = is_new = False
     try:
         with world.database.write() as session:
             devices.lock(session, worker.cluster)
             if worlds.simulated_nodes(session, worker.cluster, NAME):
                 tell("going on with the demonstration fleet of this database")
             else:
+                is_new = True
                 told.keep_quiet(session)
                 demo_past.build(session, worker, now, days=days, tell=tell)
                 tell("writing down what was measured")
@@ -49,7 +51,10 @@ def prepare(
     finally:
         if not is_kept:
             office.placer.forget()  # it saw what was rolled back
-    return Demo(world, worker, now, Collector(worker.cluster, seed))
+    resources = Resources(world.database, worker.cluster, seed)
+    if is_new:
+        resources.begin(now)
+    return Demo(world, worker, now, Collector(worker.cluster, seed), resources)
 
 
 @dataclass(slots=True)
@@ -60,10 +65,11 @@ class Demo:
     worker: Worker
     since: datetime
     collector: Collector
+    resources: Resources
     seconds: float = 2.0
 
     def step(self, now: datetime) -> None:
-        """End what is over, ask for what is due, let things break and be mended; then measure."""
+        """End what is over, ask for what is due, let things break and be mended; measure."""
         since, self.since = self.since, max(now, self.since)
         self._end_due(now)
         for arrival in demand.arrivals(self.worker.seed, since, now, brief=True, people=PEOPLE):
@@ -71,6 +77,7 @@ class Demo:
         self._trouble(since, now)
         self._keep_level(now)
         self.collector.look(self.world.database, now)
+        self.resources.look(now)
 
     def _in_one(self, deed: Callable[[Session], object]) -> None:
         with self.world.database.write() as session:
