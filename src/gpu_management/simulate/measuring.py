@@ -22,7 +22,7 @@ _TURN: Final = 1200
 """Seconds that somebody at a notebook works, or does not."""
 _SAVE_EVERY, _SAVING = 2400, 90
 """Seconds between two checkpoints of a training, and that one takes."""
-_STUCK: Final = 0.12
+_STUCK: Final = 0.2
 """Training pods that hold a GPU and do nothing with it: what an idle rule is for."""
 _ROOM_CELSIUS, _HOTTER_CELSIUS = 31.0, 44.0
 _IDLE_POWER, _BUSY_POWER = 0.14, 0.78

@@ -45,7 +45,7 @@ function Totals({ summary }: { summary: Summary }) {
         note={t("figure.of", {
           asked: cores(totals.cpuRequestedMilli),
           all: cores(totals.cpuAllocatableMilli),
-          unit: t("cores"),
+          unit: ` ${t("cores")}`,
           used: format.pct(usage.cpuUsedPct),
         })}
       />

@@ -55,11 +55,10 @@ function Line({ line }: { line: PolicyLine }) {
     <tr>
       <th scope="row">
         {t(`policy.key.${name}`, { defaultValue: name })} {of.join(".")}
+        <br />
+        <Code>{line.key}</Code>
       </th>
       <td>{value}</td>
-      <td>
-        <Code>{line.key}</Code>
-      </td>
     </tr>
   );
 }
