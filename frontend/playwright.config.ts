@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "@playwright/test";
-import { GUARDED_KEY, guardedPort, openPort } from "./e2e/servers";
+import { GUARDED_KEY, guardedPort, openPort, visitedPort } from "./e2e/servers";
 
 const gpuctl = `${process.env.VENV ?? ".venv"}/bin/gpuctl serve`;
 const known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -55,6 +55,12 @@ export default defineConfig({
           "guarded",
           guardedPort,
           `--set security.mode=enforced --set security.api_keys_dir=${folder}/keys`,
+        ),
+        server(
+          "visited",
+          visitedPort,
+          "--set security.mode=enforced --set security.anonymous_roles=VIEWER " +
+            `--set security.api_keys_dir=${folder}/keys`,
         ),
       ],
 });

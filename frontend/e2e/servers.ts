@@ -4,5 +4,8 @@ export const openPort = Number(process.env.E2E_PORT ?? 18_480);
 /** Port of the server that asks for a key. */
 export const guardedPort = openPort + 1;
 
-/** The key of that server; it lives in a folder of the test. */
+/** Port of the server that lets everybody look, and asks for a key to do more. */
+export const visitedPort = openPort + 2;
+
+/** The key of those two; it lives in a folder of the test. */
 export const GUARDED_KEY = "the-key-of-the-guarded-test-server";

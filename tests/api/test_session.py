@@ -55,6 +55,7 @@ def _csrf(told: dict[str, Any]) -> dict[str, str]:
 def test_before_logging_in_the_session_says_what_to_do(client: TestClient) -> None:
     told = client.get(SESSION).json()
     assert (told["authenticated"], told["loginNeeded"]) == (False, True)
+    assert told["anonymous"]
     assert told["csrfToken"] is None
     assert told["permissions"] == []
     assert client.get("/api/v1/gpu/overview").status_code == 401
@@ -200,4 +201,5 @@ def test_without_authentication_nobody_logs_in(house: House) -> None:
 
 def test_the_session_tells_what_pages_need_of_the_server(house: House, client: TestClient) -> None:
     told = _log_in(house, client)
+    assert not told["anonymous"]
     assert (told["currency"], told["timeZone"], told["clusterName"]) == ("USD", "UTC", "test")

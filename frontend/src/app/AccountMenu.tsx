@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 import { appRoot } from "../lib/root";
 import { Icon } from "../ui/Icon";
 import { useSession } from "../ui/session";
+import { useLogIn } from "./logIn";
 import { useLogout } from "./useLogout";
 
 /** Who one is, help, the API reference, and the way out. */
@@ -10,6 +11,8 @@ export default function AccountMenu({ onHelp }: { onHelp: () => void }) {
   const { t } = useTranslation("app");
   const session = useSession();
   const logout = useLogout();
+  const logIn = useLogIn();
+  const who = session.isAnonymous ? t("shell.visitor") : session.name;
   return (
     <Menu position="bottom-end" width={240} defaultOpened>
       <Menu.Target>
@@ -19,7 +22,7 @@ export default function AccountMenu({ onHelp }: { onHelp: () => void }) {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>
-          {session.needsLogin ? session.name : t("shell.open")}
+          {session.needsLogin ? who : t("shell.open")}
           <br />
           {session.roles.join(", ")}
           {session.team ? ` · ${session.team}` : ""}
@@ -34,7 +37,12 @@ export default function AccountMenu({ onHelp }: { onHelp: () => void }) {
         >
           {t("shell.api")}
         </Menu.Item>
-        {session.needsLogin && (
+        {logIn && (
+          <Menu.Item leftSection={<Icon name="key" size={16} />} onClick={logIn}>
+            {t("login.send")}
+          </Menu.Item>
+        )}
+        {session.needsLogin && !session.isAnonymous && (
           <Menu.Item leftSection={<Icon name="logout" size={16} />} onClick={logout}>
             {t("shell.logout")}
           </Menu.Item>

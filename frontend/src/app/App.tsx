@@ -7,13 +7,14 @@ import {
   useQuery,
 } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
-import { lazy, Suspense, useMemo } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ApiProblem, Offline } from "../api/problem";
 import { Format } from "../lib/format";
 import { cspNonce } from "../lib/nonce";
 import { SessionContext } from "../ui/session";
 import { FormatContext } from "../ui/useFormat";
+import { LogInContext } from "./logIn";
 import { router } from "./router";
 import { sessionQuery } from "./sessionQuery";
 import { schemes, theme } from "./theme";
@@ -61,6 +62,7 @@ function Entrance() {
   const { t, i18n } = useTranslation("app");
   const asked = useQuery(sessionQuery);
   const session = asked.data;
+  const [wantsLogin, wantLogin] = useState(false);
   const format = useMemo(() => {
     const { currency = "USD", timeZone = "UTC" } = session ?? {};
     return new Format({ locale: i18n.language, currency, timeZone });
@@ -70,17 +72,20 @@ function Entrance() {
       return <Unreachable error={asked.error} retry={() => void asked.refetch()} />;
     return <Waiting label={t("state.loading")} />;
   }
-  if (!session.isAuthenticated) {
+  if (!session.isAuthenticated || (wantsLogin && session.isAnonymous)) {
+    const goOn = session.isAuthenticated ? () => wantLogin(false) : undefined;
     return (
       <Suspense fallback={<Waiting label={t("state.loading")} />}>
-        <Login />
+        <Login onGoOn={goOn} />
       </Suspense>
     );
   }
   return (
     <SessionContext value={session}>
       <FormatContext value={format}>
-        <RouterProvider router={router} />
+        <LogInContext value={() => wantLogin(true)}>
+          <RouterProvider router={router} />
+        </LogInContext>
       </FormatContext>
     </SessionContext>
   );

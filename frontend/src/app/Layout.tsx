@@ -20,6 +20,7 @@ import { useSession } from "../ui/session";
 import { Toasts } from "../ui/toast";
 import { menuFor } from "./features";
 import { LostBanner } from "./LostBanner";
+import { useLogIn } from "./logIn";
 import { LanguageChoice, SchemeChoice } from "./Preferences";
 import { useShortcuts } from "./useShortcuts";
 
@@ -84,6 +85,7 @@ export function Layout() {
               <LanguageChoice />
             </Group>
             <SchemeChoice />
+            <LogIn />
             <Account onHelp={help.open} />
           </Group>
         </Group>
@@ -165,6 +167,12 @@ function Live() {
       {t(`live.${state}`)}
     </Badge>
   );
+}
+
+function LogIn() {
+  const { t } = useTranslation("app");
+  const logIn = useLogIn();
+  return logIn && <Button onClick={logIn}>{t("login.send")}</Button>;
 }
 
 /** The menu's code comes with the first click on it. */

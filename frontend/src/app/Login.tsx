@@ -10,8 +10,13 @@ import { Sentence } from "../ui/states";
 import { LanguageChoice } from "./Preferences";
 import { sessionOf, sessionQuery } from "./sessionQuery";
 
+interface LoginProps {
+  /** Back to what everybody may see; absent where that is nothing. */
+  onGoOn?: () => void;
+}
+
 /** Log in with an API key; the key is sent once and kept nowhere in the browser. */
-export default function Login() {
+export default function Login({ onGoOn }: LoginProps) {
   const { t } = useTranslation("app");
   const client = useQueryClient();
   const [key, setKey] = useState("");
@@ -55,6 +60,11 @@ export default function Login() {
           <Button type="submit" loading={login.isPending} disabled={!key.trim()}>
             {t("login.send")}
           </Button>
+          {onGoOn && (
+            <Button variant="default" onClick={onGoOn}>
+              {t("login.goOn")}
+            </Button>
+          )}
           <Anchor href={`${appRoot}/start`} size="sm">
             {t("login.without")}
           </Anchor>

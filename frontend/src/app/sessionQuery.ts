@@ -18,6 +18,7 @@ export function sessionOf(answer: SessionAnswer): Session {
   return {
     isAuthenticated: answer.authenticated,
     needsLogin: answer.loginNeeded,
+    isAnonymous: answer.anonymous,
     name: answer.name,
     roles: answer.roles,
     permissions: answer.permissions,

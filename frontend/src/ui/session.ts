@@ -5,6 +5,8 @@ export interface Session {
   isAuthenticated: boolean;
   /** False where authentication is switched off: nobody logs in. */
   needsLogin: boolean;
+  /** Nobody said who they are: a key may open more. */
+  isAnonymous: boolean;
   name: string;
   roles: string[];
   permissions: string[];

@@ -12,7 +12,7 @@ from gpu_management.auth import service as auth
 from gpu_management.auth.access import Permission, Role, permissions_of
 from gpu_management.auth.identify import MAX_CREDENTIAL, authenticated, here, recalled
 from gpu_management.auth.network import is_trusted
-from gpu_management.auth.principals import Mode, Principal, Security
+from gpu_management.auth.principals import Mode, Principal, PrincipalKind, Security
 from gpu_management.auth.routes import caller_of, principal_of, security_of
 from gpu_management.auth.sessions import (
     COOKIE,
@@ -43,6 +43,7 @@ class Session(WireModel):
 
     authenticated: bool = Field(description="Whether anything may be read without logging in.")
     login_needed: bool = Field(description="False while authentication is off.")
+    anonymous: bool = Field(description="Whether nobody said who they are: a key may open more.")
     csrf_token: str | None = Field(description="To be sent as `X-CSRF-Token` with changes.")
     name: str
     roles: list[Role]
@@ -163,6 +164,7 @@ def _shown(request: Request, principal: Principal | None, token: str | None) -> 
     return Session(
         authenticated=principal is not None,
         login_needed=security.mode is not Mode.DISABLED,
+        anonymous=principal is None or principal.kind is PrincipalKind.ANONYMOUS,
         csrf_token=csrf_token(token) if principal and token else None,
         name=principal.name if principal else "",
         roles=sorted(roles),

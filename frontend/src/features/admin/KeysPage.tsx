@@ -139,6 +139,7 @@ function Actions({ one, onIssued }: { one: ApiKey; onIssued: (key: IssuedApiKey)
   const { t } = useTranslation("admin");
   const client = useQueryClient();
   const params = { path: { keyId: one.keyId } };
+  const [isSure, setSure] = useState(false);
   const onSettled = () => client.invalidateQueries({ queryKey: ["admin", "keys"] });
   const rotate = useMutation({
     mutationFn: () =>
@@ -172,11 +173,12 @@ function Actions({ one, onIssued }: { one: ApiKey; onIssued: (key: IssuedApiKey)
       <Button
         size="compact-xs"
         color="red"
-        variant="outline"
+        variant={isSure ? "filled" : "outline"}
         loading={revoke.isPending}
-        onClick={() => revoke.mutate()}
+        onClick={() => (isSure ? revoke.mutate() : setSure(true))}
+        onBlur={() => setSure(false)}
       >
-        {t("key.revoke")}
+        {isSure ? t("key.revokeSure") : t("key.revoke")}
       </Button>
     </Group>
   );

@@ -66,6 +66,7 @@ export function NewKey({ onClose, onIssued }: NewKeyProps) {
           <Select
             label={t("key.team")}
             description={t("key.teamHint")}
+            withAsterisk={form.roles.includes("USER") && !form.user}
             clearable
             clearButtonProps={{ "aria-label": t("app:action.clear") }}
             data={(teams.data?.rows ?? []).map((one) => ({ value: one.teamId, label: one.name }))}

@@ -1,4 +1,13 @@
-import { Button, Group, Modal, NumberInput, Stack, TagsInput, TextInput } from "@mantine/core";
+import {
+  Button,
+  Group,
+  Modal,
+  NumberInput,
+  Stack,
+  TagsInput,
+  Text,
+  TextInput,
+} from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -39,6 +48,17 @@ export function TeamDialog({ team, onClose }: TeamDialogProps) {
       onClose();
     },
   });
+  const remove = useMutation({
+    mutationFn: () =>
+      api.DELETE("/api/v1/admin/teams/{teamId}", { params: { path: { teamId: form.teamId } } }),
+    onSuccess: () => {
+      tell(t("team.removed"), form.name);
+      void client.invalidateQueries({ queryKey: ["admin", "teams"] });
+      onClose();
+    },
+  });
+  const [isSure, setSure] = useState(false);
+  const failure = save.error ?? remove.error;
   const errors = save.error instanceof ApiProblem ? save.error.fieldErrors : {};
   return (
     <Modal
@@ -90,8 +110,20 @@ export function TeamDialog({ team, onClose }: TeamDialogProps) {
             error={errors.namespaces}
             onChange={(namespaces) => change({ namespaces })}
           />
-          {save.error && <Failed error={save.error} />}
+          {failure && <Failed error={failure} />}
+          {isSure && <Text size="sm">{t("team.removeHint")}</Text>}
           <Group justify="flex-end">
+            {team && (
+              <Button
+                color="red"
+                variant={isSure ? "filled" : "outline"}
+                mr="auto"
+                loading={remove.isPending}
+                onClick={() => (isSure ? remove.mutate() : setSure(true))}
+              >
+                {isSure ? t("team.removeSure") : t("app:action.delete")}
+              </Button>
+            )}
             <Button variant="default" onClick={onClose}>
               {t("app:action.cancel")}
             </Button>
