@@ -9,12 +9,20 @@ import { Page } from "../../ui/Page";
 import { useMay } from "../../ui/session";
 import { Async, Empty, Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
-import { type BucketRow, bucketsQuery, canSplit, costQuery } from "./api";
+import { type BucketRow, bucketsQuery, byDay, canSplit, costPath, costQuery } from "./api";
 import { Controls } from "./Controls";
 import { CostTable } from "./CostTable";
-import { barsOf, splitBars, splitOf, totalsOf } from "./figures";
-import { type CostQuestion, questionOf } from "./question";
+import {
+  barsOf,
+  heldSplitOf,
+  type Split as SplitPart,
+  splitBars,
+  splitOf,
+  totalsOf,
+} from "./figures";
+import { type CostQuestion, csvOf, questionOf } from "./question";
 import { StackedBars } from "./StackedBars";
+import { CostTree } from "./Treemap";
 
 /** What was spent, by whom and on what; where the rest of the fleet's time went. */
 export default function CostPage() {
@@ -31,13 +39,18 @@ export default function CostPage() {
         {(list) => (
           <Stack gap="md">
             <Totals rows={list.rows} buckets={buckets.data?.rows} />
-            {seesAll && canSplit(question) && (
+            {seesAll && canSplit(question) ? (
               <Panel title={t("split.title")} note={t("split.note")}>
                 <Async query={buckets} rows={3}>
-                  {(found) => <Split rows={found.rows} />}
+                  {(found) => <Split label={t("split.title")} parts={splitOf(found.rows)} />}
                 </Async>
               </Panel>
+            ) : (
+              <Panel title={t("split.held")} note={t("split.heldNote")}>
+                <Split label={t("split.held")} parts={heldSplitOf(list.rows)} />
+              </Panel>
             )}
+            <CostTree question={question} seesAll={seesAll} />
             <Daily question={question} seesAll={seesAll} buckets={buckets.data?.rows} />
             <CostTable question={question} rows={list.rows} seesAll={seesAll} />
           </Stack>
@@ -73,6 +86,16 @@ function Totals({
         }
       />
       <Figure label={t("figure.perHour")} value={format.money(totals.perHour)} />
+      {split === null && (
+        <Figure
+          label={t("figure.used")}
+          value={format.ratio(totals.cost > 0 ? totals.used / totals.cost : null)}
+          note={t("figure.usedNote", {
+            idle: format.money(totals.idle),
+            unattributed: format.money(totals.unattributed),
+          })}
+        />
+      )}
       {split && (
         <Figure
           label={t("figure.waste")}
@@ -88,16 +111,16 @@ function Totals({
   );
 }
 
-function Split({ rows }: { rows: BucketRow[] }) {
+function Split({ label, parts: told }: { label: string; parts: SplitPart[] }) {
   const { t } = useTranslation("cost");
   const format = useFormat();
-  const parts = splitOf(rows).map((one) => ({
+  const parts = told.map((one) => ({
     label: t(`split.${one.name}`),
     value: one.cost,
     color: one.color,
     shown: `${format.money(one.cost)} · ${t("split.hours", { hours: format.number(one.gpuHours) })}`,
   }));
-  return <SplitBar label={t("split.title")} parts={parts} />;
+  return <SplitBar label={label} parts={parts} />;
 }
 
 interface DailyProps {
@@ -134,6 +157,7 @@ function Daily({ question, seesAll, buckets }: DailyProps) {
         <StackedBars
           label={t("bars.title")}
           bars={splitBars(buckets, (name) => t(`split.${name}`))}
+          csvHref={csvOf(question, "/api/v1/gpu/ledger/buckets", "day")}
         />
       ) : (
         <Async
@@ -150,6 +174,7 @@ function Daily({ question, seesAll, buckets }: DailyProps) {
                 others: t("bars.others"),
                 all: t("figure.cost"),
               })}
+              csvHref={csvOf(question, costPath(seesAll), byDay(question.aggregate))}
             />
           )}
         </Async>

@@ -6,8 +6,9 @@ import { DataTable } from "../../ui/DataTable";
 import { Empty } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
-import type { CostRow } from "./api";
+import { type CostRow, costPath } from "./api";
 import { type CostQuestion, csvOf, drilled } from "./question";
+import { usedShare } from "./tree";
 
 interface CostTableProps {
   question: CostQuestion;
@@ -41,6 +42,20 @@ export function CostTable({ question, rows, seesAll }: CostTableProps) {
         align: "end",
         value: (row) => row.cost,
         cell: (row) => format.ratio(total > 0 ? row.cost / total : null, 1),
+      },
+      ...PARTS.map((part) => ({
+        id: part,
+        header: t(`split.${part}`),
+        align: "end" as const,
+        value: (row: CostRow) => row[`${part}Cost`],
+        cell: (row: CostRow) => format.money(row[`${part}Cost`], 2),
+      })),
+      {
+        id: "usedShare",
+        header: t("column.usedShare"),
+        align: "end",
+        value: (row) => usedShare(row),
+        cell: (row) => format.ratio(usedShare(row)),
       },
       {
         id: "gpuHours",
@@ -81,11 +96,13 @@ export function CostTable({ question, rows, seesAll }: CostTableProps) {
       rows={rows}
       columns={columns}
       rowKey={(row) => String(row[question.aggregate])}
-      csvHref={csvOf(question, seesAll ? "/api/v1/gpu/cost/by" : "/api/v1/gpu/me/cost/by")}
+      csvHref={csvOf(question, costPath(seesAll))}
       empty={<Empty title={t("empty.title")} hint={t("empty.hint")} icon="cost" />}
     />
   );
 }
+
+const PARTS = ["used", "idle", "unattributed"] as const;
 
 function perHour(row: CostRow): number | null {
   const priced = row.gpuHours - row.unpricedGpuHours;

@@ -1,10 +1,18 @@
 import { useTranslation } from "react-i18next";
 import { useFormat } from "../../ui/useFormat";
 import "./cost.css";
+import { barsOnCanvas, savePng } from "./barsPng";
 import type { DayBars } from "./figures";
 
+interface StackedBarsProps {
+  label: string;
+  bars: DayBars;
+  /** Where the same figures are a file. */
+  csvHref: string;
+}
+
 /** Stacked bars by day; the same figures stand in the table of the page. */
-export function StackedBars({ label, bars }: { label: string; bars: DayBars }) {
+export function StackedBars({ label, bars, csvHref }: StackedBarsProps) {
   const { t } = useTranslation("cost");
   const format = useFormat();
   const { days, series } = bars;
@@ -14,7 +22,7 @@ export function StackedBars({ label, bars }: { label: string; bars: DayBars }) {
   const written = (day: string) => format.date(`${day}T12:00:00Z`);
   const told = days.map((day, at) => `${written(day)} ${format.money(sums[at] ?? 0)}`).join(", ");
   return (
-    <figure className="day-bars">
+    <figure className="chart day-bars">
       <div className="day-bars-plot" role="img" aria-label={`${label}: ${told}`}>
         <span className="day-bars-most">{format.money(most)}</span>
         {days.map((day, at) => (
@@ -46,6 +54,23 @@ export function StackedBars({ label, bars }: { label: string; bars: DayBars }) {
             </li>
           ))}
         </ul>
+        <span className="chart-tools">
+          <a className="quiet" href={csvHref} download>
+            {t("bars.csv")}
+          </a>
+          <button
+            type="button"
+            className="quiet"
+            onClick={() =>
+              savePng(
+                barsOnCanvas(bars, { title: label, money: (amount) => format.money(amount) }),
+                label,
+              )
+            }
+          >
+            PNG
+          </button>
+        </span>
       </figcaption>
     </figure>
   );

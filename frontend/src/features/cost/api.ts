@@ -7,9 +7,23 @@ export type BucketRow = Schemas["BucketRow"];
 
 const MOST_ROWS = 1000;
 
+/** Where the rows are: of everybody, or of one's own team. */
+export function costPath(seesAll: boolean) {
+  return seesAll ? "/api/v1/gpu/cost/by" : "/api/v1/gpu/me/cost/by";
+}
+
 /** Costs by one dimension, or by it and the day; of everybody, or of one's own team. */
 export function costQuery(question: CostQuestion, isDaily: boolean, seesAll: boolean) {
   const group = isDaily ? byDay(question.aggregate) : question.aggregate;
+  return groupedQuery(question, group, seesAll);
+}
+
+/** Costs by the dimension of the question and a second one below it. */
+export function treeQuery(question: CostQuestion, inner: string, seesAll: boolean) {
+  return groupedQuery(question, `${question.aggregate},${inner}`, seesAll);
+}
+
+function groupedQuery(question: CostQuestion, group: string, seesAll: boolean) {
   const query = {
     group,
     window: question.window,
@@ -30,7 +44,7 @@ export function costQuery(question: CostQuestion, isDaily: boolean, seesAll: boo
 }
 
 /** Days of thousands of allocations are no chart: those are told as one sum a day. */
-function byDay(aggregate: CostQuestion["aggregate"]): string {
+export function byDay(aggregate: CostQuestion["aggregate"]): string {
   const isTime = aggregate === "day" || aggregate === "month";
   return isTime || aggregate === "allocation" ? "day" : `${aggregate},day`;
 }

@@ -10,6 +10,10 @@ export interface Totals {
   unpricedHours: number;
   /** What a GPU-hour cost on average; null where none was held. */
   perHour: number | null;
+  /** The measured parts of the cost, and what was not measured. */
+  used: number;
+  idle: number;
+  unattributed: number;
 }
 
 /** The whole of some rows. */
@@ -18,7 +22,15 @@ export function totalsOf(rows: readonly CostRow[]): Totals {
   const gpuHours = sum(rows, (row) => row.gpuHours);
   const unpricedHours = sum(rows, (row) => row.unpricedGpuHours);
   const priced = gpuHours - unpricedHours;
-  return { cost, gpuHours, unpricedHours, perHour: priced > 0 ? cost / priced : null };
+  return {
+    cost,
+    gpuHours,
+    unpricedHours,
+    perHour: priced > 0 ? cost / priced : null,
+    used: sum(rows, (row) => row.usedCost),
+    idle: sum(rows, (row) => row.idleCost),
+    unattributed: sum(rows, (row) => row.unattributedCost),
+  };
 }
 
 export interface DaySeries {
@@ -86,6 +98,16 @@ export function splitOf(rows: readonly BucketRow[]): Split[] {
     color: BUCKETS[name],
     cost: sum(rows, (row) => row[name].cost),
     gpuHours: sum(rows, (row) => row[name].gpuHours),
+  }));
+}
+
+/** The three parts of what was charged for some rows. */
+export function heldSplitOf(rows: readonly CostRow[]): Split[] {
+  return (["used", "idle", "unattributed"] as const).map((name) => ({
+    name,
+    color: BUCKETS[name],
+    cost: sum(rows, (row) => row[`${name}Cost`]),
+    gpuHours: sum(rows, (row) => row[`${name}GpuHours`]),
   }));
 }
 

@@ -97,11 +97,11 @@ export function drilled(question: CostQuestion, value: string | null): Search | 
   return { [question.aggregate]: value ?? NOBODY, aggregate: next };
 }
 
-/** The address of the same rows as CSV. */
-export function csvOf(question: CostQuestion, path: string): string {
+/** The address of the same rows as CSV; split by the question's aggregate unless told. */
+export function csvOf(question: CostQuestion, path: string, group?: string): string {
   const href = apiHref(path, {
     format: "csv",
-    group: question.aggregate,
+    group: group ?? question.aggregate,
     window: question.window,
   });
   const wired = Object.entries(filtersOnWire(question.filters));
