@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from sqlalchemy import event, insert, update
+from sqlalchemy import delete, event, insert, update
 
 from gpu_management.core.database import table_of
 from gpu_management.costs import using
@@ -11,7 +11,7 @@ from gpu_management.metrics.attribution import Use
 from gpu_management.metrics.models import HourUse, MinuteUse, RollUp
 from gpu_management.metrics.rollup import least_samples, roll_up
 from gpu_management.metrics.use import uses
-from gpu_management.metrics.use_many import measured
+from gpu_management.metrics.use_many import measured, whole_hours
 from tests.support.house import House
 
 GPUS = 112
@@ -86,6 +86,34 @@ def test_together_says_what_one_by_one_says(fleet: House, skipped: int) -> None:
         assert abs(use.used - alone[hold].used) <= 1
 
 
+@pytest.mark.parametrize("skipped", [0, 17, 3000])
+def test_one_by_one_hours_say_what_their_minutes_say(fleet: House, skipped: int) -> None:
+    span = span_of(fleet, skipped)
+    by_hours = split(fleet, span, together=False)
+    with fleet.database.write() as session:
+        session.execute(update(RollUp).where(RollUp.tier == "hour").values(done_until_ts=0))
+    by_minutes = split(fleet, span, together=False)
+    assert by_hours.keys() == by_minutes.keys()
+    for hold, use in by_hours.items():
+        assert use.unattributed == by_minutes[hold].unattributed
+        assert abs(use.used - by_minutes[hold].used) <= 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_whole_hours_are_known_when_their_minutes_are_gone(fleet: House, *, together: bool) -> None:
+    span = span_of(fleet, 0)
+    before = split(fleet, span, together=together)
+    with fleet.database.write() as session:
+        session.execute(delete(MinuteUse))
+    after = split(fleet, span, together=together)
+    assert after.keys() == before.keys()
+    for hold, use in after.items():
+        assert use.held == before[hold].held
+        lost = use.unattributed - before[hold].unattributed
+        assert 0 <= lost <= 3600 * 1000  # the parts of hours at both ends
+        assert use.used + use.idle > 0
+
+
 def test_hours_that_were_counted_otherwise_are_counted_by_their_minutes(fleet: House) -> None:
     span = span_of(fleet, 0)
     wanted = split(fleet, span, together=True)
@@ -97,14 +125,14 @@ def test_hours_that_were_counted_otherwise_are_counted_by_their_minutes(fleet: H
 def test_hours_that_are_not_made_yet_are_counted_by_their_minutes(fleet: House) -> None:
     span = span_of(fleet, 0)
     with fleet.database.read() as session:
-        before = measured(session, span, least=2)
+        before = measured(session, span, least=2, hours=whole_hours(session, span, least=2))
     with fleet.database.write() as session:
         session.execute(
             update(RollUp)
             .where(RollUp.tier == "hour")
             .values(done_until_ts=RollUp.done_until_ts - 7200)
         )
-        after = measured(session, span, least=2)
+        after = measured(session, span, least=2, hours=whole_hours(session, span, least=2))
     assert {key: one.seconds for key, one in after.items()} == {
         key: one.seconds for key, one in before.items()
     }

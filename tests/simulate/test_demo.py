@@ -14,6 +14,7 @@ from gpu_management.alerts.reading import Reader
 from gpu_management.allocations.models import Allocation, Hold, Phase
 from gpu_management.auth.models import Team
 from gpu_management.core.database import open_database
+from gpu_management.costs.models import HoldDay
 from gpu_management.devices.models import Device, DeviceState, Node
 from gpu_management.metrics.embedded import Embedded
 from gpu_management.metrics.latest import Latest
@@ -24,6 +25,7 @@ from gpu_management.simulate import demo, reserve, world
 from gpu_management.simulate.demo import Demo
 from gpu_management.simulate.demo_fleet import POOL_LABEL
 from gpu_management.simulate.world import FleetUnusable
+from tests.support.costs import close_days
 from tests.support.house import CLUSTER, House, prepared_database
 from tests.support.ledger import check_ledger
 
@@ -99,6 +101,18 @@ def test_its_past_is_a_sound_ledger_of_many_holds(house: House) -> None:
         assert count > 200
         assert (last - first).days >= DAYS - 1
         assert last <= house.now
+
+
+def test_its_closed_days_know_what_was_used(house: House) -> None:
+    assert close_days(house) >= DAYS - 1
+    with house.database.read() as session:
+        names = ("milli_seconds", "used_milli_seconds", "idle_milli_seconds")
+        query = select(HoldDay.day, *(func.sum(getattr(HoldDay, name)) for name in names))
+        days = session.execute(query.group_by(HoldDay.day)).all()
+    for _, held, used, idle in days:
+        assert used > 0
+        assert idle > 0
+        assert used + idle > held / 2
 
 
 def test_more_than_half_is_held_and_people_find_what_they_are_promised(house: House) -> None:

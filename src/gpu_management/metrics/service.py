@@ -57,7 +57,7 @@ def ingest(
     keys = {known[one.target.uuid] for one in readings if one.target.uuid in known}
     if now - collected_at <= _STILL_TRUE:  # first: it may take the cluster's turn, then devices
         residents.verify_residents(session, readings, known, told_at=collected_at, now=now)
-    _note_instances(session, readings, known)
+    note_instances(session, readings, known)
     seen_at = min(collected_at, now)
     due = intake.seen.due(keys, seen_at)
     if due:
@@ -81,9 +81,8 @@ def _note_seen(session: Session, keys: set[int], seen_at: datetime) -> None:
         session.connection().execute(change.values(last_seen_at=seen_at))
 
 
-def _note_instances(
-    session: Session, readings: Sequence[Reading], known: Mapping[str, int]
-) -> None:
+def note_instances(session: Session, readings: Sequence[Reading], known: Mapping[str, int]) -> None:
+    """Write down by which number the driver knows each instance; `known` are devices by UUID."""
     told: dict[int, dict[int, ToldInstance]] = defaultdict(dict)
     for one in readings:
         number, device = one.target.gpu_instance_id, known.get(one.target.uuid)

@@ -20,9 +20,9 @@ from gpu_management.core.database import AnyRow, AnySelect, table_of
 from gpu_management.metrics import pod_use
 from gpu_management.metrics.attribution import Use
 from gpu_management.metrics.combine import WHOLE
-from gpu_management.metrics.models import MinuteUse
+from gpu_management.metrics.models import HourUse, MinuteUse
 from gpu_management.metrics.rollup import least_samples
-from gpu_management.metrics.use_many import Measured, measured
+from gpu_management.metrics.use_many import HOUR, Measured, measured, of_hours, whole_hours
 from gpu_management.mig.models import MigInstance
 
 MINUTE: Final = 60
@@ -31,10 +31,9 @@ _PCT: Final = 100.0
 _MANY: Final = 100
 """So many holds are split together; of fewer each is asked for."""
 _OF: Final = table_of(MinuteUse).c
-_ANY: Final = (
-    select(_OF.at_ts)
-    .where(_OF.at_ts >= bindparam("since"), _OF.at_ts < bindparam("until"))
-    .limit(1)
+_ANY: Final = tuple(
+    select(column).where(column >= bindparam("since"), column < bindparam("until")).limit(1)
+    for column in (_OF.at_ts, table_of(HourUse).c.at_ts)
 )
 _OPENS: Final[Any] = bindparam("opens")
 _CLOSES: Final[Any] = bindparam("closes")
@@ -97,15 +96,17 @@ def uses(
         beside[claim.device].append(claim)
     least = least_samples(interval_seconds)
     single: list[tuple[Claim, int, Span]] = []
+    hours = [whole_hours(session, span, least) for span in spans]
     found: dict[tuple[int, int], Use] = {}
     for place, span in enumerate(spans):
         through, others = _sorted_out(claims, span)
-        found |= _together(session, through, place, span, least)
+        found |= _together(session, through, place, span, least, hours=hours[place])
         single += [(claim, place, part) for claim, part in others]
     if most is not None and len(single) > most:
         return {}
     for claim, place, part in single:
-        found[claim.hold, place] = _split(session, claim, part, beside[claim.device], least)
+        there = beside[claim.device]
+        found[claim.hold, place] = _split(session, claim, part, there, least, hours=hours[place])
     return found
 
 
@@ -125,11 +126,11 @@ def _sorted_out(
 
 
 def _together(
-    session: Session, claims: Sequence[Claim], place: int, span: Span, least: int
+    session: Session, claims: Sequence[Claim], place: int, span: Span, least: int, *, hours: Span
 ) -> dict[tuple[int, int], Use]:
     if not claims:
         return {}
-    found = measured(session, span, least=least)
+    found = measured(session, span, least=least, hours=hours)
     uses_of = {}
     for claim in claims:
         assert claim.instance is not None  # noqa: S101 - those without are sorted out
@@ -158,9 +159,14 @@ def alone(claim: Claim, others: Sequence[Claim], span: Span) -> list[Span]:
     return parts
 
 
-def _split(session: Session, claim: Claim, span: Span, there: Sequence[Claim], least: int) -> Use:
+def _split(
+    session: Session, claim: Claim, span: Span, there: Sequence[Claim], least: int, *, hours: Span
+) -> Use:
     parts = alone(claim, there, span)
-    seconds, busy = _measured(session, claim, parts, least)
+    if claim.is_share:
+        # What counts of a minute is cut at the whole of the share: hours do not tell it.
+        hours = (hours[1], hours[1])
+    seconds, busy = _measured(session, claim, parts, least, hours)
     used = busy * claim.milli / _PCT
     stray = 0
     if claim.is_share:
@@ -179,23 +185,42 @@ def _use(claim: Claim, span: Span, seconds: int, used: float, *, stray: int) -> 
 
 
 def _measured(
-    session: Session, claim: Claim, parts: Sequence[Span], least: int
+    session: Session, claim: Claim, parts: Sequence[Span], least: int, hours: Span
 ) -> tuple[int, float]:
     """Return the seconds that were measured, and the same times the percentage of each."""
+    assert claim.instance is not None  # noqa: S101 - those without are sorted out
     seconds, busy = 0, 0.0
-    for opens, closes in parts:
-        told = {
-            "device": claim.device,
-            "instance": claim.instance,
-            "opens": opens,
-            "closes": closes,
-            "scale": _WHOLE_MILLI / claim.milli if claim.is_share else 1.0,
-            "least": least,
-        }
-        row = session.connection().execute(_MEASURED, told).one()
-        seconds += int(row[0] or 0)
-        busy += float(row[1] or 0)
+    for part in parts:
+        whole = _rounded(part, hours)
+        stretches = [part]
+        if whole[0] < whole[1]:
+            stretches = [(part[0], whole[0]), (whole[1], part[1])]
+            there = of_hours(session, (claim.device, claim.instance), whole)
+            seconds, busy = seconds + there.seconds, busy + there.busy
+        for opens, closes in stretches:
+            if opens < closes:
+                more = _of_minutes(session, claim, (opens, closes), least)
+                seconds, busy = seconds + more.seconds, busy + more.busy
     return seconds, busy
+
+
+def _rounded(part: Span, hours: Span) -> Span:
+    """Return the whole hours of a part that can be read as such."""
+    first, last = max(part[0], hours[0]), min(part[1], hours[1])
+    return -(-first // HOUR) * HOUR, last // HOUR * HOUR
+
+
+def _of_minutes(session: Session, claim: Claim, span: Span, least: int) -> Measured:
+    told = {
+        "device": claim.device,
+        "instance": claim.instance,
+        "opens": span[0],
+        "closes": span[1],
+        "scale": _WHOLE_MILLI / claim.milli if claim.is_share else 1.0,
+        "least": least,
+    }
+    row = session.connection().execute(_MEASURED, told).one()
+    return Measured(int(row[0] or 0), float(row[1] or 0))
 
 
 def _beside(
@@ -207,8 +232,8 @@ def _beside(
 
 
 def _is_measured(session: Session, spans: Sequence[Span]) -> bool:
-    told = {"since": spans[0][0] - MINUTE, "until": spans[-1][1]}
-    return session.connection().execute(_ANY, told).first() is not None
+    told = {"since": spans[0][0] - HOUR, "until": spans[-1][1]}
+    return any(session.connection().execute(query, told).first() is not None for query in _ANY)
 
 
 def _claims(session: Session, span: Span, devices: Collection[int] | None) -> list[Claim]:

@@ -48,6 +48,14 @@ _OF_HOURS: Final = (
     .where(*_WITHIN)
     .group_by(_HOUR.device_id, _HOUR.gpu_instance_id)
 )
+_OF_ONE: Final = select(
+    func.sum(_HOUR.measured_minutes * MINUTE), func.sum(_HOUR.measured_pct * MINUTE)
+).where(
+    # One by one: in the order of their key, hours of one GPU lie far apart.
+    _HOUR.at_ts.in_(bindparam("hours", expanding=True)),
+    _HOUR.device_id == bindparam("device"),
+    _HOUR.gpu_instance_id == bindparam("instance"),
+)
 _OTHERWISE: Final = (
     select(_HOUR.at_ts)
     .where(
@@ -69,10 +77,15 @@ class Measured:
     busy: float = 0.0
 
 
-def measured(session: Session, span: tuple[int, int], *, least: int) -> dict[Target, Measured]:
-    """Return what every GPU and instance did in a stretch [since, until) of Unix seconds."""
+def measured(
+    session: Session, span: tuple[int, int], *, least: int, hours: tuple[int, int]
+) -> dict[Target, Measured]:
+    """Return what every GPU and instance did in a stretch [since, until) of Unix seconds.
+
+    `hours` are those of it that can be read as such: `whole_hours`.
+    """
     found: dict[Target, Measured] = defaultdict(Measured)
-    first, last = _whole_hours(session, span, least)
+    first, last = hours
     stretches = [(span[0], first), (last, span[1])] if first < last else [span]
     statements = [(_OF_MINUTES, one) for one in stretches]
     if first < last:
@@ -90,8 +103,19 @@ def measured(session: Session, span: tuple[int, int], *, least: int) -> dict[Tar
     return found
 
 
-def _whole_hours(session: Session, span: tuple[int, int], least: int) -> tuple[int, int]:
-    """Return the stretch of hours within `span` that can be read as such; empty where none."""
+def of_hours(session: Session, target: Target, span: tuple[int, int]) -> Measured:
+    """Return what one GPU or instance did in a stretch of hours that can be read as such."""
+    hours = list(range(*span, HOUR))
+    told = {"hours": hours, "device": target[0], "instance": target[1]}
+    seconds, busy = session.connection().execute(_OF_ONE, told).one()
+    return Measured(int(seconds or 0), float(busy or 0))
+
+
+def whole_hours(session: Session, span: tuple[int, int], least: int) -> tuple[int, int]:
+    """Return the stretch of hours within `span` that can be read as such; empty where none.
+
+    Its bounds are whole hours, or both the end of `span`.
+    """
     done = session.scalar(_DONE) or 0
     first = -(-span[0] // HOUR) * HOUR
     last = min(span[1] // HOUR * HOUR, done)

@@ -5,22 +5,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from gpu_management.core.database import Database, table_of
+from gpu_management.costs.bulk import append
 from gpu_management.metrics.models import WHOLE_GPU, HourUse, MinuteUse, RollUp
 from gpu_management.metrics.rollup import least_samples
-from gpu_management.metrics.service import Intake, ingest
+from gpu_management.metrics.service import Intake, ingest, note_instances
 from gpu_management.simulate import measuring
 from gpu_management.simulate.measuring import Fleet
 
 SECONDS: Final = 15
 """Between two looks."""
 _MINUTE, _HOUR = 60, 3600
-_MEASURED: Final = timedelta(days=7)
-"""Since when the demonstration has a collector; what was held before is not measured."""
-_IN_ONE: Final = 5000
 _NEWEST: Final = timedelta(minutes=75)
 """How much of the past has minutes at least: what idle GPUs are told by."""
 _MEANT: Final = (
@@ -70,7 +67,6 @@ def write_past(
     """
     last = int(now.timestamp()) // _MINUTE * _MINUTE
     border = int((now - _NEWEST).timestamp()) // _HOUR * _HOUR
-    since = max(since, now - _MEASURED)
     first = int(since.timestamp()) // _HOUR * _HOUR
     fleet = measuring.fleet_of(session, cluster_name, seed, since=since, until=now)
     for at in range(border, last, _MINUTE):
@@ -78,14 +74,14 @@ def write_past(
     least = least_samples(SECONDS)
     for at in range(first, border, _HOUR):
         _write(session, HourUse, (_counted(row, least) for row in _rows(fleet, at, _HOUR)))
+    devices = {card.uuid: card.device for card in fleet.cards}
+    note_instances(session, list(fleet.readings(last)), devices)
     session.add(RollUp(tier="minute", done_until_ts=last))
     session.add(RollUp(tier="hour", done_until_ts=max(border, first)))
 
 
 def _write(session: Session, kind: type[Any], rows: Iterator[dict[str, Any]]) -> None:
-    found = list(rows)
-    for start in range(0, len(found), _IN_ONE):
-        session.execute(insert(table_of(kind)), found[start : start + _IN_ONE])
+    append(session, table_of(kind), list(rows))
 
 
 def _rows(fleet: Fleet, at: int, seconds: int) -> Iterator[dict[str, Any]]:
