@@ -144,6 +144,10 @@ class Money(Transport):
         """Return the months since the first use, closed or open."""
         return self._list(f"{_GPU}/statements")
 
+    def list_own_statements(self) -> list[Json]:
+        """Return the months with what the caller's own team was billed."""
+        return self._list(f"{_GPU}/me/statements")
+
     def get_month_statement(self, month: str) -> Json:
         """Return what each team pays for a month such as 2026-03."""
         return self._object("GET", f"{_GPU}/statements/{_segment(month)}")

@@ -99,6 +99,7 @@ NEEDED: dict[str, Permission | None] = {
     "deleteBudget": P.BILLING_WRITE,
     "listBudgetNotices": P.OWN_COST_READ,
     "listStatements": P.COST_READ,
+    "listOwnStatements": P.OWN_COST_READ,
     "getMonthStatement": P.COST_READ,
     "getTeamStatement": P.OWN_COST_READ,
     "closeMonth": P.BILLING_WRITE,

@@ -120,6 +120,7 @@ COMMANDS = {
     "listNodes": "nodes list",
     "listRates": "rates list",
     "listStatements": "statements list",
+    "listOwnStatements": "statements list",
     "listTeams": "teams list",
     "listWorkloadProfiles": "workloads",
     "registerDevice": "devices register",

@@ -79,6 +79,30 @@ def test_who_is_of_one_team_reads_its_money_and_no_other(used: House, caller: Te
     assert caller.get(f"{GPU}/statements/{month}/web", headers=user).json()["teamId"] == "web"
 
 
+def test_a_member_reads_the_months_of_its_team_and_what_that_was_billed(
+    used: House, caller: TestClient
+) -> None:
+    month = f"{used.now:%Y-%m}"
+    members = {team: key(used, Role.USER, team) for team in ("ml", "web", "idle")}
+    stranger = key(used, Role.VIEWER)
+    path = f"{GPU}/me/statements"
+    (open_month,) = caller.get(path, headers=members["web"]).json()
+    assert (open_month["month"], open_month["status"]) == (month, "open")
+    assert open_month["totalCost"] is None
+    used.clock.forward(days=32)
+    closed = caller.post(f"{GPU}/billing/months/{month}/close", headers=key(used, Role.FINANCE))
+    told = {team: caller.get(path, headers=who).json()[-1] for team, who in members.items()}
+    assert {row["status"] for row in told.values()} == {"closed"}
+    for team in ("ml", "web"):
+        bill = caller.get(f"{GPU}/statements/{month}/{team}", headers=members[team]).json()
+        assert told[team]["totalCost"] == bill["totalCost"] > 0
+        assert told[team]["lineCount"] == len(bill["lines"])
+    assert (told["idle"]["totalCost"], told["idle"]["lineCount"]) == (0, 0)
+    both = told["ml"]["totalCost"] + told["web"]["totalCost"]
+    assert both == pytest.approx(closed.json()["totalCost"], abs=1e-9)
+    assert caller.get(path, headers=stranger).json() == []
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.USER])
 def test_only_admins_and_finance_write_money(used: House, caller: TestClient, role: Role) -> None:
     there = key(used, role, "web")

@@ -296,7 +296,7 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from(["use", "share", "price", "shorten", "void", "close", "restart"]),
         st.integers(1, 20 * 24),
-        st.integers(0, 99),
+        st.integers(0, 98),
     ),
     min_size=3,
     max_size=16,

@@ -13,6 +13,7 @@ from gpu_management.cli.paths import GPU, under
 from gpu_management.cli.shell import Shell, command, group
 
 STATEMENTS = f"{GPU}/statements"
+OWN_STATEMENTS = f"{GPU}/me/statements"
 BILLING = f"{GPU}/billing/months"
 
 _MONTHS = (
@@ -43,9 +44,13 @@ def install(app: typer.Typer) -> None:
     command(statements, "close")(close)
 
 
-def list_months(shell: Shell) -> None:
+def list_months(
+    shell: Shell,
+    *,
+    mine: Annotated[bool, typer.Option("--mine", help="What your own team was billed.")] = False,
+) -> None:
     """List the months since the first use, closed or open."""
-    shell.listing(STATEMENTS, _MONTHS, empty="nothing was used yet")
+    shell.listing(OWN_STATEMENTS if mine else STATEMENTS, _MONTHS, empty="nothing was used yet")
 
 
 def show(

@@ -15,7 +15,7 @@ from gpu_management.costs import statement_schemas as schemas
 from gpu_management.costs import statement_views as views
 from gpu_management.costs import statements
 from gpu_management.costs.errors import MonthNotClosable, StatementNotFound
-from gpu_management.costs.routes import DeskDep
+from gpu_management.costs.routes import DeskDep, OwnReader
 from gpu_management.costs.statements import Bill
 
 router = APIRouter(prefix="/api/v1/gpu", tags=["cost"], route_class=WireRoute)
@@ -68,6 +68,29 @@ def list_all(_principal: Accountant, session: ReadSession, desk: DeskDep, now: N
 
 
 @router.get(
+    "/me/statements",
+    response_model=list[schemas.MonthSummary],
+    operation_id="listOwnStatements",
+    summary="The months of your own team",
+    responses=problems(),
+)
+def list_own(principal: OwnReader, session: ReadSession, desk: DeskDep, now: Now) -> Any:
+    """List every month with what the caller's team was billed; empty for a caller without a team.
+
+    The statement of a month is `/statements/{month}/{teamId}`.
+    """
+    if not principal.team:
+        return []
+    closed = statements.closed_months(session)
+    billed = statements.billed_to(session, principal.team)
+    calendar = statements.calendar(session, desk, now=now)
+    return [
+        views.own_summary(frame, closed.get(frame.month), billed.get(frame.month, (0, 0)))
+        for frame in calendar
+    ]
+
+
+@router.get(
     "/statements/{month}",
     response_model=schemas.MonthStatement,
     operation_id="getMonthStatement",
@@ -98,7 +121,7 @@ def month_statement(
 def team_statement(
     month: Month,
     team_id: Annotated[str, Path(alias="teamId", min_length=1, max_length=120)],
-    principal: Annotated[Principal, Depends(requires(Permission.OWN_COST_READ))],
+    principal: OwnReader,
     session: ReadSession,
     desk: DeskDep,
     now: Now,

@@ -83,6 +83,16 @@ def summary(frame: Frame, closed: BillingMonth | None) -> dict[str, Any]:
     }
 
 
+def own_summary(
+    frame: Frame, closed: BillingMonth | None, billed: tuple[int, int]
+) -> dict[str, Any]:
+    """Return a month as one team may read it: `billed` are its micros and its lines."""
+    shown = summary(frame, closed)
+    if closed is None:
+        return shown
+    return shown | {"total_cost": money(billed[0]), "line_count": billed[1]}
+
+
 def _head(bill: Bill) -> dict[str, Any]:
     closed = bill.closed
     return frame_shown(bill.frame) | {

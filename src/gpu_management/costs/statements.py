@@ -332,6 +332,14 @@ def calendar(session: Session, desk: Desk, *, now: datetime) -> list[Frame]:
     return found[::-1]
 
 
+def billed_to(session: Session, team: str) -> dict[str, tuple[int, int]]:
+    """Return by closed month what a team was billed: micros, and the number of lines."""
+    sums = (func.sum(StatementLine.micros), func.count())
+    query = select(StatementLine.month, *sums).where(StatementLine.team_id == team)
+    found = session.execute(query.group_by(StatementLine.month))
+    return {month: (int(micros), count) for month, micros, count in found}
+
+
 def closed_months(session: Session) -> dict[str, BillingMonth]:
     """Return the closed months by name."""
     return {row.month: row for row in session.scalars(select(BillingMonth))}

@@ -1,19 +1,18 @@
-import { Button, Group, Modal, SimpleGrid, Stack, Text } from "@mantine/core";
+import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../api/client";
 import { DataTable } from "../../ui/DataTable";
-import { Figure } from "../../ui/Figure";
 import { Page } from "../../ui/Page";
 import { useMay } from "../../ui/session";
 import { Async, Empty } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { tell, tellFailure } from "../../ui/toast";
 import { useFormat } from "../../ui/useFormat";
-import { type MonthStatement, monthQuery, type TeamSums } from "./api";
-import { MonthState, Papers } from "./parts";
+import { type MonthStatement, monthQuery, type TeamSums, UNASSIGNED } from "./api";
+import { MonthState, Papers, Sums } from "./parts";
 
 /** A month by team: what each pays, and the way to close it. */
 export default function MonthPage() {
@@ -45,27 +44,6 @@ export default function MonthPage() {
   );
 }
 
-function Sums({ statement }: { statement: MonthStatement }) {
-  const { t } = useTranslation("statements");
-  const format = useFormat();
-  return (
-    <SimpleGrid cols={{ base: 2, md: 4 }}>
-      <Figure
-        label={t("column.total")}
-        value={format.money(statement.totalCost, 2)}
-        note={t("asOf", { time: format.time(statement.asOf) })}
-      />
-      <Figure label={t("column.usage")} value={format.money(statement.usageCost, 2)} />
-      <Figure
-        label={t("column.adjustment")}
-        value={format.money(statement.adjustmentCost, 2)}
-        note={t("adjustmentNote")}
-      />
-      <Figure label={t("column.hours")} value={format.number(statement.gpuHours, 1)} />
-    </SimpleGrid>
-  );
-}
-
 function Teams({ statement }: { statement: MonthStatement }) {
   const { t } = useTranslation("statements");
   const format = useFormat();
@@ -77,7 +55,7 @@ function Teams({ statement }: { statement: MonthStatement }) {
         value: (row) => row.teamId,
         cell: (row) => (
           <Link to={`/statements/${statement.month}/${encodeURIComponent(row.teamId)}` as never}>
-            {row.teamId === "unassigned" ? t("unassigned") : row.teamId}
+            {row.teamId === UNASSIGNED ? t("unassigned") : row.teamId}
           </Link>
         ),
       },

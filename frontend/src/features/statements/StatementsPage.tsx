@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import { DataTable } from "../../ui/DataTable";
 import { Page } from "../../ui/Page";
+import { useMay, useSession } from "../../ui/session";
 import { Async, Empty } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
@@ -14,7 +15,9 @@ import { MonthState } from "./parts";
 export default function StatementsPage() {
   const { t } = useTranslation("statements");
   const format = useFormat();
-  const months = useQuery(monthsQuery);
+  const { team } = useSession();
+  const seesAll = useMay("cost.read");
+  const months = useQuery(monthsQuery(seesAll));
   const columns = useMemo<Column<MonthSummary>[]>(
     () => [
       {
@@ -22,7 +25,13 @@ export default function StatementsPage() {
         header: t("column.month"),
         value: (row) => row.month,
         cell: (row) => (
-          <Link to={`/statements/${row.month}` as never}>
+          <Link
+            to={
+              (seesAll
+                ? `/statements/${row.month}`
+                : `/statements/${row.month}/${encodeURIComponent(team ?? "")}`) as never
+            }
+          >
             <b>{row.month}</b>
           </Link>
         ),
@@ -61,10 +70,10 @@ export default function StatementsPage() {
         hidden: true,
       },
     ],
-    [t, format],
+    [t, format, seesAll, team],
   );
   return (
-    <Page title={t("title")} lead={t("lead")}>
+    <Page title={t("title")} lead={seesAll ? t("lead") : t("leadOwn")}>
       <Async query={months} rows={6}>
         {(list) => (
           <DataTable

@@ -3,15 +3,18 @@ import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import { Meter } from "../../ui/Bars";
+import { BUCKETS } from "../../lib/colors";
+import { Meter, SplitBar } from "../../ui/Bars";
 import { DataTable } from "../../ui/DataTable";
-import { Figure } from "../../ui/Figure";
 import { Page } from "../../ui/Page";
+import { useMay } from "../../ui/session";
 import { Async, Empty, Panel } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
-import { type StatementLine, type TeamStatement, teamQuery } from "./api";
-import { MonthState, Papers } from "./parts";
+import { partsQuery, type StatementLine, type TeamStatement, teamQuery, UNASSIGNED } from "./api";
+import { MonthState, Papers, Sums } from "./parts";
+
+const PARTS = ["used", "idle", "unattributed"] as const;
 
 /** What a team pays for a month, and for what. */
 export default function TeamPage() {
@@ -20,14 +23,14 @@ export default function TeamPage() {
     month?: string;
     teamId?: string;
   };
+  const seesAll = useMay("cost.read");
   const found = useQuery(teamQuery(month, teamId));
+  // A member of a team has no month of everybody to go back to.
+  const above = seesAll ? [{ label: month, to: `/statements/${month}` }] : [];
   return (
     <Page
-      title={`${teamId === "unassigned" ? t("unassigned") : teamId} · ${month}`}
-      crumbs={[
-        { label: t("title"), to: "/statements" },
-        { label: month, to: `/statements/${month}` },
-      ]}
+      title={`${teamId === UNASSIGNED ? t("unassigned") : teamId} · ${month}`}
+      crumbs={[{ label: t("title"), to: "/statements" }, ...above]}
       lead={found.data && <MonthState status={found.data.status} />}
       actions={<Papers path={`/api/v1/gpu/statements/${month}/${encodeURIComponent(teamId)}`} />}
     >
@@ -35,6 +38,7 @@ export default function TeamPage() {
         {(statement) => (
           <Stack gap="md">
             <Sums statement={statement} />
+            <UsedParts statement={statement} seesAll={seesAll} />
             <SimpleGrid cols={{ base: 1, md: 2, xl: 4 }}>
               <Parts title={t("by.namespace")} parts={statement.byNamespace} />
               <Parts title={t("by.user")} parts={statement.byUser} />
@@ -49,20 +53,30 @@ export default function TeamPage() {
   );
 }
 
-function Sums({ statement }: { statement: TeamStatement }) {
+/** Of what was held in the month itself; adjustments of other months are not in it. */
+function UsedParts({ statement, seesAll }: { statement: TeamStatement; seesAll: boolean }) {
   const { t } = useTranslation("statements");
   const format = useFormat();
+  const found = useQuery(partsQuery(statement, seesAll));
   return (
-    <SimpleGrid cols={{ base: 2, md: 4 }}>
-      <Figure
-        label={t("column.total")}
-        value={format.money(statement.totalCost, 2)}
-        note={t("asOf", { time: format.time(statement.asOf) })}
-      />
-      <Figure label={t("column.usage")} value={format.money(statement.usageCost, 2)} />
-      <Figure label={t("column.adjustment")} value={format.money(statement.adjustmentCost, 2)} />
-      <Figure label={t("column.hours")} value={format.number(statement.gpuHours, 1)} />
-    </SimpleGrid>
+    <Panel title={t("used.title")} note={t("used.note")}>
+      <Async query={found} rows={2}>
+        {(list) => (
+          <SplitBar
+            label={t("used.title")}
+            parts={PARTS.map((part) => {
+              const cost = list.rows.reduce((sum, row) => sum + row[`${part}Cost`], 0);
+              return {
+                label: t(`used.${part}`),
+                value: cost,
+                color: BUCKETS[part],
+                shown: format.money(cost, 2),
+              };
+            })}
+          />
+        )}
+      </Async>
+    </Panel>
   );
 }
 

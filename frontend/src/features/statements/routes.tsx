@@ -9,7 +9,7 @@ export default defineFeature({
       icon: "statement",
       section: "money",
       order: 30,
-      permission: "cost.read",
+      permission: "cost.own",
     },
   ],
   routes: [
