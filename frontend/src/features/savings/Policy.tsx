@@ -7,6 +7,9 @@ import { Async, Panel } from "../../ui/states";
 import { useFormat } from "../../ui/useFormat";
 import { POLICY, type PolicyLine, policyQuery } from "./api";
 
+/** A phone is narrower than the keys of settings. */
+const WRAPPED = { whiteSpace: "normal", overflowWrap: "anywhere" } as const;
+
 /** When something counts as idle, what is done about it, and where that is changed. */
 export function Policy() {
   const { t } = useTranslation("savings");
@@ -53,12 +56,12 @@ function Line({ line }: { line: PolicyLine }) {
     : t(`policy.value.${line.value || "none"}`, { defaultValue: line.value });
   return (
     <tr>
-      <th scope="row">
+      <th scope="row" style={WRAPPED}>
         {t(`policy.key.${name}`, { defaultValue: name })} {of.join(".")}
         <br />
         <Code>{line.key}</Code>
       </th>
-      <td>{value}</td>
+      <td style={WRAPPED}>{value}</td>
     </tr>
   );
 }
