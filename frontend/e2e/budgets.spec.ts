@@ -23,22 +23,6 @@ test("which fleet this is", async ({ request }) => {
   figures.load_average = Math.round((loadavg()[0] ?? 0) * 10) / 10;
 });
 
-test("the overview is there soon", async ({ page }) => {
-  const paints: number[] = [];
-  for (let round = 0; round < 5; round++) {
-    await page.goto("about:blank");
-    await page.goto("/");
-    await expect(page.locator(".heat canvas")).toBeVisible();
-    paints.push(await largestPaint(page));
-  }
-  const first = await page.evaluate(
-    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0,
-  );
-  figures.first_contentful_paint_ms = Math.round(first);
-  figures.largest_contentful_paint_ms = paints.map(Math.round);
-  expect(Math.min(...paints)).toBeLessThan(1500);
-});
-
 for (const [name, path] of [
   ["Nodes", "/fleet"],
   ["GPUs", "/fleet?view=gpus"],
@@ -49,7 +33,7 @@ for (const [name, path] of [
     const box = page.getByRole("region", { name });
     await expect(box.getByRole("row").nth(5)).toBeVisible();
     await loadMore(page, 10);
-    figures[`scroll_${name.toLowerCase()}`] = await scrolled(box);
+    figures[`scroll_${name.toLowerCase()}`] = await scrolled(page, box);
   });
 }
 
@@ -71,6 +55,23 @@ test("typing into the search of all GPUs shows what fits", async ({ page }) => {
   await page.keyboard.type("node-0123 gpu", { delay: 60 });
   figures.type_search = framesOf(await frames);
   await expect(box.getByRole("row").nth(1)).toContainText("node-0123");
+});
+
+// Last: it judges by the clock, and what fails here must not cost the figures above.
+test("the overview is there soon", async ({ page }) => {
+  const paints: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    await page.goto("about:blank");
+    await page.goto("/");
+    await expect(page.locator(".heat canvas")).toBeVisible();
+    paints.push(await largestPaint(page));
+  }
+  const first = await page.evaluate(
+    () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0,
+  );
+  figures.first_contentful_paint_ms = Math.round(first);
+  figures.largest_contentful_paint_ms = paints.map(Math.round);
+  expect(Math.min(...paints)).toBeLessThan(1500);
 });
 
 async function overviewOf(request: APIRequestContext) {
@@ -101,20 +102,54 @@ async function loadMore(page: Page, times: number): Promise<void> {
   }
 }
 
-async function scrolled(box: Locator) {
-  const frames = await box.evaluate(async (place, steps) => {
-    const found: number[] = [];
-    let before = performance.now();
-    for (let step = 0; step < steps; step++) {
-      place.scrollTop += 400;
-      await new Promise(requestAnimationFrame);
-      const now = performance.now();
-      found.push(now - before);
-      before = now;
-    }
-    return found;
-  }, STEPS);
-  return framesOf(frames);
+interface Traced {
+  name: string;
+  pid: number;
+  tid: number;
+  tdur?: number;
+  args: { name?: string };
+}
+
+/** Processor time of the page's tasks while `work` runs: unlike frames, the same on a busy machine. */
+async function tasksOf(page: Page, work: () => Promise<unknown>) {
+  const browser = page.context().browser();
+  if (!browser) throw new Error("the page belongs to no browser of ours");
+  const kinds = ["devtools.timeline", "disabled-by-default-devtools.timeline"];
+  await browser.startTracing(page, { categories: kinds });
+  await work();
+  const trace = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: Traced[] };
+  const isMain = (one: Traced) => one.name === "thread_name" && one.args.name === "CrRendererMain";
+  const lengths = trace.traceEvents
+    .filter(isMain)
+    .map((main) =>
+      trace.traceEvents
+        .filter((one) => one.tid === main.tid && one.pid === main.pid)
+        .flatMap((one) => (/RunTask$/.test(one.name) && one.tdur ? one.tdur / 1000 : [])),
+    )
+    .sort((one, other) => other.length - one.length)[0];
+  return { longest_task_cpu_ms: Math.round(Math.max(0, ...(lengths ?? []))) };
+}
+
+async function scrolled(page: Page, box: Locator) {
+  let frames: number[] = [];
+  const tasks = await tasksOf(page, async () => {
+    frames = await box.evaluate(scrollDown, STEPS);
+  });
+  expect(tasks.longest_task_cpu_ms).toBeLessThan(50);
+  return { ...framesOf(frames), ...tasks };
+}
+
+async function scrollDown(place: HTMLElement | SVGElement, steps: number): Promise<number[]> {
+  const found: number[] = [];
+  let before = performance.now();
+  for (let step = 0; step < steps; step++) {
+    place.scrollTop += 400;
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    found.push(now - before);
+    before = now;
+  }
+  return found;
 }
 
 async function pointAround(map: HTMLElement | SVGElement, steps: number): Promise<number[]> {
