@@ -7,6 +7,8 @@ import { useFormat } from "../../ui/useFormat";
 import type { CostQuestion } from "./question";
 import { type Branch, type Group, type Inner, leadsTo, type Part, usedShare } from "./tree";
 
+/** Smaller boxes are no targets (WCAG 2.5.8); the table has their rows. */
+const TARGET = 26;
 const WRITTEN = { width: 58, height: 34 };
 
 interface BranchProps {
@@ -25,7 +27,7 @@ export function BranchBox({ branch, question, inner, total }: BranchProps) {
     <div className="tree-group" style={placed(box)}>
       {hasHead && (
         <Step question={question} to={leadsTo(question, group.value, inner, undefined)}>
-          {{ className: "tree-head", title: `${name}: ${told(group)}`, text: name }}
+          {{ className: "tree-head", title: `${name} ${told(group).told}`, text: name }}
         </Step>
       )}
       {leaves.map(({ part, box: place }) => (
@@ -49,15 +51,16 @@ interface LeafProps {
   place: Branch["box"];
   question: CostQuestion;
   inner: Inner;
-  told: (part: Part) => string;
+  told: ReturnType<typeof useTold>;
 }
 
 function LeafBox({ group, part, place, question, inner, told }: LeafProps) {
-  const format = useFormat();
   const [outerName, name] = [useName(group), useName(part)];
   const share = usedShare(part);
   const isWritten = place.width >= WRITTEN.width && place.height >= WRITTEN.height;
-  const title = `${outerName} › ${name}: ${told(part)}`;
+  const { written, told: whole } = told(part);
+  const title = `${outerName} › ${name} ${whole}`;
+  const isTarget = Math.min(place.width, place.height) >= TARGET;
   const style = {
     ...placed(place),
     ...(share === null ? {} : { background: cividis(share) }),
@@ -65,18 +68,17 @@ function LeafBox({ group, part, place, question, inner, told }: LeafProps) {
     color: share === null ? undefined : share > 0.47 ? "#000" : "#fff",
   };
   return (
-    <Step question={question} to={leadsTo(question, group.value, inner, part.value)}>
+    <Step
+      question={question}
+      to={isTarget ? leadsTo(question, group.value, inner, part.value) : null}
+    >
       {{
         className: share === null ? "tree-leaf tree-unknown" : "tree-leaf",
         title,
         style,
         text: isWritten && (
           <>
-            <b>{name}</b>
-            <span>
-              {format.money(part.cost)}
-              {share !== null && ` · ${format.ratio(share)}`}
-            </span>
+            <b>{name}</b> <span>{written}</span>
           </>
         ),
         bar: share,
@@ -134,14 +136,19 @@ function useName(part: Part): string {
   return part.value ?? t("none");
 }
 
-function useTold(total: number): (part: Part) => string {
+/** What a box says: the amount and its share in use, then what is only told to who asks. */
+function useTold(total: number): (part: Part) => { written: string; told: string } {
   const { t } = useTranslation("cost");
   const format = useFormat();
   return (part) => {
     const share = usedShare(part);
-    const used =
-      share === null ? t("tree.unknown") : t("tree.used", { share: format.ratio(share) });
-    return `${format.money(part.cost)}, ${format.ratio(part.cost / total, 1)}, ${used}`;
+    const written =
+      share === null
+        ? format.money(part.cost)
+        : `${format.money(part.cost)} · ${t("tree.used", { share: format.ratio(share) })}`;
+    const rest = share === null ? `, ${t("tree.unknown")}` : "";
+    const ofAll = t("tree.ofAll", { share: format.ratio(part.cost / total, 1) });
+    return { written, told: `${written}${rest}, ${ofAll}` };
   };
 }
 

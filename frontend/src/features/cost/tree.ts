@@ -19,7 +19,7 @@ export type Inner = (typeof INNER)[number];
 const MOST_GROUPS = 14;
 const MOST_PARTS = 12;
 /** Header of a group, and what a group needs to have one, in pixels. */
-const HEAD = 20;
+const HEAD = 24;
 const LEAST = { width: 64, height: 56 };
 const GAP = 2;
 
