@@ -1,9 +1,6 @@
 import { expect, prefer, test, violations } from "./page";
 
 const GPU = "gpu-h100-02-GPU-03";
-const IMAGES = "../docs/images";
-/** What the documentation shows. */
-const KEPT = new Set(["fleet-en-wide-light", "gpu-en-wide-light", "gpu-ko-phone-dark"]);
 
 test("from the fleet to a node to a GPU and back", async ({ page }) => {
   await page.goto("/fleet");
@@ -70,9 +67,6 @@ for (const language of ["en", "ko"]) {
           expect(await violations(page), name).toEqual([]);
           const width = await page.evaluate(() => document.documentElement.scrollWidth);
           expect(width, `${name} sticks out at the side`).toBeLessThanOrEqual(viewport.width);
-          if (process.env.E2E_IMAGES && KEPT.has(`${name}-${look}`)) {
-            await page.screenshot({ path: `${IMAGES}/${name}-${look}.png` });
-          }
         }
       });
     }

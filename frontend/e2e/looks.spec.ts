@@ -2,9 +2,6 @@ import { expect, prefer, test, violations } from "./page";
 
 const LANGUAGES = { en: "Overview", ko: "개요" };
 const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
-const IMAGES = "../docs/images";
-/** What the documentation shows. */
-const KEPT = new Set(["en-wide-light", "ko-wide-light", "en-wide-dark", "ko-phone-light"]);
 
 for (const [language, title] of Object.entries(LANGUAGES)) {
   for (const [size, viewport] of Object.entries(SIZES)) {
@@ -21,9 +18,6 @@ for (const [language, title] of Object.entries(LANGUAGES)) {
         expect(await violations(page)).toEqual([]);
         const width = await page.evaluate(() => document.documentElement.scrollWidth);
         expect(width, "nothing sticks out at the side").toBeLessThanOrEqual(viewport.width);
-        if (process.env.E2E_IMAGES && KEPT.has(name)) {
-          await page.screenshot({ path: `${IMAGES}/overview-${name}.png`, fullPage: true });
-        }
       });
     }
   }

@@ -2,14 +2,6 @@ import type { APIRequestContext } from "@playwright/test";
 import { expect, prefer, test, violations } from "./page";
 
 const BARE = { "X-GPU-Envelope": "false" };
-const IMAGES = "../docs/images";
-/** What the documentation shows. */
-const KEPT = new Set([
-  "mig-en-wide-light",
-  "mig-plan-ko-wide-light",
-  "mig-layout-en-wide-dark",
-  "mig-ko-phone-dark",
-]);
 
 interface Slice {
   profile: string;
@@ -269,9 +261,6 @@ for (const language of ["en", "ko"]) {
           expect(await violations(page), name).toEqual([]);
           const width = await page.evaluate(() => document.documentElement.scrollWidth);
           expect(width, `${name} sticks out at the side`).toBeLessThanOrEqual(viewport.width);
-          if (process.env.E2E_IMAGES && KEPT.has(`${name}-${look}`)) {
-            await page.screenshot({ path: `${IMAGES}/${name}-${look}.png` });
-          }
         }
         await request.post(`/api/v1/gpu/mig/plans/${planId}/cancel`);
       });

@@ -21,9 +21,6 @@ const PAGES = {
   quality: "/admin/quality",
 };
 const SIZES = { wide: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
-const IMAGES = "../docs/images";
-/** What the documentation shows. */
-const KEPT = new Set(["request-ko-wide-light", "cost-en-wide-light"]);
 
 for (const language of ["en", "ko"]) {
   for (const [size, viewport] of Object.entries(SIZES)) {
@@ -41,9 +38,6 @@ for (const language of ["en", "ko"]) {
           expect(await violations(page), name).toEqual([]);
           const width = await page.evaluate(() => document.documentElement.scrollWidth);
           expect(width, `${name} sticks out at the side`).toBeLessThanOrEqual(viewport.width);
-          if (process.env.E2E_IMAGES && KEPT.has(`${name}-${look}`)) {
-            await page.screenshot({ path: `${IMAGES}/${name}-${look}.png` });
-          }
         }
       });
     }

@@ -158,3 +158,21 @@ test("who wants less motion gets none", async ({ page }) => {
   );
   expect(moving).toBe(0);
 });
+
+test("no link of the first screen leads nowhere", async ({ page }) => {
+  test.setTimeout(120_000);
+  await page.goto("/");
+  await expect(page.locator(".heat canvas")).toBeVisible();
+  const found = await page
+    .locator("#content a")
+    .evaluateAll((links) => links.map((link) => link.getAttribute("href") ?? ""));
+  // One of each kind is enough: /fleet/nodes/a stands for /fleet/nodes/b.
+  const kinds = new Map(
+    found.map((href) => [href.replace(/[^/]*$/, "").concat(href[1] ?? ""), href]),
+  );
+  expect(kinds.size).toBeGreaterThan(4);
+  for (const href of kinds.values()) {
+    await page.goto(href);
+    await expect(page.locator("#page-title")).toBeVisible();
+  }
+});

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 DEFAULT = "en"
 
 KOREAN: Mapping[str, str] = {
-    "ALERT_OVER": "이미 끝난 경고입니다",
+    "ALERT_OVER": "이미 끝난 경보입니다",
     "ALLOCATION_CONTENDED": "동시에 변경이 너무 많습니다",
     "ALLOCATION_ENDED": "이미 끝난 할당입니다",
     "BAD_REQUEST": "요청을 읽을 수 없습니다",
@@ -39,9 +39,9 @@ KOREAN: Mapping[str, str] = {
     "MONTH_NOT_CLOSABLE": "그 달은 아직 마감할 수 없습니다",
     "PRECONDITION_FAILED": "읽은 뒤에 변경되었습니다",
     "QUOTA_EXCEEDED": "팀 할당량을 넘어 지금은 허용되지 않습니다",
-    "RATE_CHANGED": "읽은 뒤에 요금이 변경되었습니다",
-    "RATE_EXISTS": "그 시각부터의 요금이 이미 있습니다",
-    "RATE_IN_FORCE": "이미 적용된 요금입니다",
+    "RATE_CHANGED": "읽은 뒤에 단가가 변경되었습니다",
+    "RATE_EXISTS": "그 시각부터의 단가가 이미 있습니다",
+    "RATE_IN_FORCE": "이미 적용된 단가입니다",
     "RESOURCE_NOT_FOUND": "대상을 찾을 수 없습니다",
     "SERVICE_UNAVAILABLE": "지금은 응답할 수 없습니다",
     "SUGGESTION_ENDED": "이미 처리된 제안입니다",

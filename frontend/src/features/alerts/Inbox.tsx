@@ -5,13 +5,13 @@ import { useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { apiHref } from "../../lib/root";
 import { useUrlState } from "../../lib/urlState";
+import { AlertWords } from "../../ui/AlertWords";
 import { DataTable } from "../../ui/DataTable";
 import { StateBadge } from "../../ui/StateBadge";
 import { useMay } from "../../ui/session";
 import { Empty, Failed, Loading, Stale } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
-import { AlertWords } from "./AlertWords";
 import { type Alert, type AlertStatus, alertsQuery } from "./api";
 import { SilenceDialog } from "./SilenceDialog";
 import { useAcknowledge } from "./useAcknowledge";
@@ -138,10 +138,11 @@ function What({ alert }: { alert: Alert }) {
   return (
     <div style={{ whiteSpace: "normal", minWidth: 220, maxWidth: 520 }}>
       <Text size="sm" fw={600} component="div">
-        <AlertWords alert={alert} part="summary" />
+        <AlertWords name={alert.alertType} part="summary" facts={alert} own={alert.summary} />
       </Text>
       <Text size="xs" c="dimmed" component="div">
-        {alert.alertType} · <AlertWords alert={alert} part="message" />
+        {alert.alertType} ·{" "}
+        <AlertWords name={alert.alertType} part="message" facts={alert} own={alert.message} />
       </Text>
     </div>
   );

@@ -8,8 +8,8 @@ import { StateBadge } from "../../ui/StateBadge";
 import { Async } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
 import { useFormat } from "../../ui/useFormat";
-import { RuleWords } from "./AlertWords";
 import { type AlertRule, rulesQuery } from "./api";
+import { RuleWords } from "./RuleWords";
 
 /** The rules, their thresholds, and how each stands. */
 export function Rules() {

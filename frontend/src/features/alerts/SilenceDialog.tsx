@@ -1,8 +1,8 @@
 import { Button, Group, Modal, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { AlertWords } from "../../ui/AlertWords";
 import { Failed } from "../../ui/states";
-import { AlertWords } from "./AlertWords";
 import type { Alert } from "./api";
 import { useSilence } from "./useSilences";
 
@@ -38,7 +38,7 @@ export function SilenceDialog({ alert, onClose }: { alert: Alert; onClose: () =>
       >
         <Stack>
           <Text size="sm" component="div">
-            <AlertWords alert={alert} part="summary" />
+            <AlertWords name={alert.alertType} part="summary" facts={alert} own={alert.summary} />
           </Text>
           <Text size="xs" c="dimmed" ff="monospace">
             {labels.map(([name, value]) => `${name}=${value}`).join(", ")}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { plain } from "./AlertWords";
 import type { Alert } from "./api";
+import { plain } from "./RuleWords";
 import { taken } from "./useAcknowledge";
 
 describe("taking an alert on", () => {

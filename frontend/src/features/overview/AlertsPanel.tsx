@@ -1,9 +1,9 @@
 import { Anchor, Group } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
+import { AlertWords } from "../../ui/AlertWords";
 import { StateBadge } from "../../ui/StateBadge";
 import { Empty, Panel } from "../../ui/states";
-import { Told } from "../../ui/Told";
 import { useFormat } from "../../ui/useFormat";
 import type { Screen } from "./api";
 
@@ -40,17 +40,12 @@ export function AlertsPanel({ alerts }: { alerts: Screen["alerts"] }) {
         <ul className="plain">
           {alerts.newest.map((one) => (
             <li key={one.alertId}>
-              <Link to={`/alerts/${encodeURIComponent(one.alertId)}` as never}>{one.name}</Link>
+              <Link to={`/alerts?q=${encodeURIComponent(one.name)}` as never}>{one.name}</Link>
               <StateBadge state={one.severity} />
               <small>
                 {[one.target, format.since(one.firedAt)].filter(Boolean).join(" · ")}
                 <br />
-                <Told
-                  kind="alert"
-                  code={`${one.name} summary`}
-                  facts={{ ...one.labels, value: one.value, threshold: one.threshold }}
-                  own={one.summary}
-                />
+                <AlertWords name={one.name} part="summary" facts={one} own={one.summary} />
               </small>
             </li>
           ))}

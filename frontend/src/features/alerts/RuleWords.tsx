@@ -1,18 +1,5 @@
 import { Told } from "../../ui/Told";
-import type { Alert, AlertRule } from "./api";
-
-/** What an alert says: its summary, or its message with the figures. */
-export function AlertWords({ alert, part }: { alert: Alert; part: "summary" | "message" }) {
-  const { labels, value, threshold } = alert;
-  return (
-    <Told
-      kind="alert"
-      code={`${alert.alertType} ${part}`}
-      facts={{ ...labels, value, threshold }}
-      own={alert[part]}
-    />
-  );
-}
+import type { AlertRule } from "./api";
 
 /** What a rule would say, with the names of its figures in place of them. */
 export function RuleWords({ rule }: { rule: AlertRule }) {
