@@ -74,7 +74,7 @@ async function reconnect(page: Page): Promise<void> {
 test("after a day of a busy fleet's events the pages weigh what they weighed before", async ({
   page,
 }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(300_000);
   const session = await page.context().newCDPSession(page);
   await session.send("Performance.enable");
   await page.clock.install({ time: new Date("2026-01-05T00:00:00Z") });
