@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,6 +183,15 @@ def test_secrets_do_not_reach_the_log():
 
     for form in ("text", "json"):
         assert "hunter2" not in output_of(write, format=form)
+
+
+def test_addresses_that_are_asked_do_not_reach_the_log():
+    def write():
+        answers = httpx2.MockTransport(lambda _request: httpx2.Response(200))
+        with httpx2.Client(transport=answers) as client:
+            client.post("https://hooks.example.com/services/T0/B0/hunter2")
+
+    assert "hunter2" not in output_of(write)
 
 
 def test_the_request_id_is_on_every_line_written_meanwhile():

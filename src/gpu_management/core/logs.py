@@ -30,6 +30,7 @@ trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 """Id of the trace this request belongs to, from its `traceparent`."""
 
 _MIB = 1 << 20
+_HTTP_CLIENT = "httpx2"
 _BRING_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access", "sqlalchemy", "alembic")
 _NOT_IN_CLASS = re.compile("[^A-Za-z0-9]")
 _PLAIN_VALUE = re.compile(r"[^\s\"'=]+")
@@ -253,4 +254,7 @@ def _route_libraries() -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    # It writes the address of every request, and that of a webhook is its secret.
+    level = max(logging.WARNING, logging.getLogger().level)
+    logging.getLogger(_HTTP_CLIENT).setLevel(level)
     logging.captureWarnings(capture=True)
