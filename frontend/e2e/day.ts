@@ -1,8 +1,5 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
-import { openPort } from "./servers";
-
-/** Port of the server that plays a day; it hands on to the real one whatever it does not play. */
-export const dayPort = openPort + 2;
+import { dayPort, openPort } from "./servers";
 
 const NODES = 1213;
 const ROWS = 100;

@@ -1,6 +1,7 @@
 import { type CDPSession, expect, type Page } from "@playwright/test";
-import { Day, dayPort } from "./day";
+import { Day } from "./day";
 import { test } from "./page";
+import { dayPort } from "./servers";
 
 test.use({ baseURL: `http://127.0.0.1:${dayPort}` });
 

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, prefer, test } from "./page";
-import { openPort } from "./servers";
+import { leavingPort } from "./servers";
 
-const port = openPort + 2;
+const port = leavingPort;
 const baseURL = `http://127.0.0.1:${port}`;
 const gpuctl = `${process.env.VENV ?? ".venv"}/bin/gpuctl`;
 let server: ChildProcess | undefined;
