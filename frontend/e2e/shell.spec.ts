@@ -147,16 +147,18 @@ test("the first Tab leads past the menu, the next into the page", async ({ page 
   expect(await page.evaluate(isInside)).toBe(true);
 });
 
-test("who wants less motion gets none", async ({ page }) => {
+test("who wants less motion gets none, not even while something loads", async ({ page }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.route("**/overview/screen*", () => {});
   await page.goto("/");
-  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await expect(page.getByRole("status", { name: "Loading" })).toBeVisible();
   await page.keyboard.press("?");
   await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
-  const moving = await page.evaluate(
-    () => document.getAnimations().filter((one) => one.playState === "running").length,
-  );
-  expect(moving).toBe(0);
+  const moving = () =>
+    page.evaluate(
+      () => document.getAnimations().filter((one) => one.playState === "running").length,
+    );
+  await expect.poll(moving).toBe(0);
 });
 
 test("no link of the first screen leads nowhere", async ({ page }) => {
