@@ -22,12 +22,7 @@ from gpu_management.allocations.errors import (
     GpuNotAvailable,
     IdempotencyKeyReused,
 )
-from gpu_management.allocations.models import (
-    Allocation,
-    HoldKind,
-    IdempotencyKey,
-    Phase,
-)
+from gpu_management.allocations.models import Allocation, HoldKind, IdempotencyKey, Phase
 from gpu_management.allocations.office import Office, admit
 from gpu_management.allocations.placer import Place, Refused
 from gpu_management.allocations.queue import Waiting, outranks

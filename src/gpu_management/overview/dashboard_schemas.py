@@ -185,24 +185,25 @@ class Own(WireModel):
     )
 
 
-class TeamCost(WireModel):
-    """What a team cost; used, idle and not measured sum to it."""
+class TeamsCost(WireModel):
+    """What was charged; used, idle and not measured sum to it."""
+
+    cost: Amount
+    used_cost: Amount
+    idle_cost: Amount
+    unattributed_cost: Amount
+
+
+class TeamCost(TeamsCost):
+    """What a team cost."""
 
     team_id: str | None = Field(description="Null for what belongs to no team.")
-    cost: Amount
-    used_cost: Amount
-    idle_cost: Amount
-    unattributed_cost: Amount
 
 
-class OtherTeams(WireModel):
-    """The other teams together."""
+class OtherTeams(TeamsCost):
+    """What the other teams cost together."""
 
     count: int
-    cost: Amount
-    used_cost: Amount
-    idle_cost: Amount
-    unattributed_cost: Amount
 
 
 class Teams(WireModel):
