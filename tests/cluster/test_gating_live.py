@@ -115,7 +115,8 @@ def test_a_notebook_as_it_is_written_gets_its_allocation_and_runs_on_its_node(
     server: LiveServer, admin: Admin
 ):
     admin.create(notebook("paper"))
-    until(lambda: admin.pod("paper", "kim").status.phase == "Running")
+    # After an outage that another test made, scheduler and kwok come back when they next try.
+    until(lambda: admin.pod("paper", "kim").status.phase == "Running", seconds=90)
     found = admin.pod("paper", "kim")
     made = found.metadata.annotations[ALLOCATION_ANNOTATION]
     told = server.ask("GET", f"/api/v1/gpu/allocations/{made}")
