@@ -1,40 +1,6 @@
-import { expect, type Page, prefer, test } from "./page";
+import { ADDRESSES } from "./addresses";
+import { expect, type Page, prefer, settled, test } from "./page";
 
-const GPU = "gpu-h100-02-GPU-03";
-const PATHS = [
-  "/",
-  "/fleet",
-  "/fleet?view=gpus",
-  "/fleet/nodes/gpu-h100-02",
-  `/fleet/gpus/${GPU}`,
-  "/fleet/gpus/gpu-a100-lab-01-GPU-05",
-  "/fleet/register",
-  "/mig",
-  "/mig?view=plans",
-  "/mig/plan",
-  "/allocations",
-  "/allocations?phase=Released",
-  "/allocations/new?namespace=vision&pod=train-1&memory=80&count=64",
-  "/allocations/new?namespace=vision&pod=train-1&memory=500",
-  "/cost",
-  "/budgets",
-  "/statements",
-  "/rates",
-  "/savings",
-  "/alerts",
-  "/alerts?tab=rules",
-  "/alerts?tab=channels",
-  "/alerts?tab=silences",
-  "/resources",
-  "/admin/teams",
-  "/admin/keys",
-  "/admin/audit",
-  "/admin/settings",
-  "/admin/quality",
-  "/fleet/gpus/nobody",
-  "/allocations/nobody",
-  "/nowhere",
-];
 /** Names of products and commands: they are the same in every language. */
 const NAMES = /^(NVIDIA|AMD|Intel) |^gpuctl /;
 
@@ -61,16 +27,10 @@ async function english(page: Page): Promise<string[]> {
   return found.filter((text) => !NAMES.test(text));
 }
 
-async function settled(page: Page, path: string): Promise<void> {
-  await page.goto(path);
-  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
-  await expect(page.locator("#content .mantine-Skeleton-root")).toHaveCount(0);
-}
-
 test("no page speaks English to people who read Korean", async ({ page }) => {
   test.setTimeout(240_000);
   await prefer(page, "ko", "light");
-  for (const path of PATHS) {
+  for (const path of ADDRESSES) {
     await settled(page, path);
     expect(await english(page), path).toEqual([]);
   }

@@ -61,3 +61,10 @@ export async function prefer(page: Page, language: string, scheme: string): Prom
     [language, scheme],
   );
 }
+
+/** Open an address and wait until all that it shows is there. */
+export async function settled(page: Page, path: string): Promise<void> {
+  await page.goto(path);
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await expect(page.locator("#content .mantine-Skeleton-root")).toHaveCount(0);
+}

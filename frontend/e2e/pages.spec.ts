@@ -1,4 +1,4 @@
-import { expect, prefer, test, violations } from "./page";
+import { expect, prefer, settled, test, violations } from "./page";
 
 const PAGES = {
   allocations: "/allocations",
@@ -31,9 +31,7 @@ for (const language of ["en", "ko"]) {
         await page.setViewportSize(viewport);
         await prefer(page, language, scheme);
         for (const [name, path] of Object.entries(PAGES)) {
-          await page.goto(path);
-          await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
-          await expect(page.locator("#content .mantine-Skeleton-root")).toHaveCount(0);
+          await settled(page, path);
           await page.evaluate(() => document.fonts.ready);
           expect(await violations(page), name).toEqual([]);
           const width = await page.evaluate(() => document.documentElement.scrollWidth);

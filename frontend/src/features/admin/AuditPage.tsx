@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { apiHref } from "../../lib/root";
 import { useUrlState } from "../../lib/urlState";
 import { DataTable } from "../../ui/DataTable";
+import { moreOf } from "../../ui/morePages";
 import { Page } from "../../ui/Page";
 import { Empty, Failed, Loading, Stale } from "../../ui/states";
 import type { Column } from "../../ui/tableRows";
@@ -64,12 +65,7 @@ export default function AuditPage() {
           </>
         }
         empty={!principal && !action && !targetId && <Empty title={t("audit.none")} icon="audit" />}
-        more={{
-          has: list.hasNextPage,
-          isLoading: list.isFetchingNextPage,
-          load: () => void list.fetchNextPage(),
-          total: list.data.pages[0]?.total ?? rows.length,
-        }}
+        more={moreOf(list)}
       />
     </Page>
   );

@@ -6,6 +6,7 @@ import { api, got } from "../../api/client";
 import { apiHref } from "../../lib/root";
 import { useUrlStates } from "../../lib/urlState";
 import { DataTable } from "../../ui/DataTable";
+import { moreOf } from "../../ui/morePages";
 import { StateBadge } from "../../ui/StateBadge";
 import { useMay } from "../../ui/session";
 import { Empty, Failed, Loading, Panel, Stale } from "../../ui/states";
@@ -67,12 +68,7 @@ export function Deliveries({ channels }: { channels: Channel[] }) {
             })}
             tools={tools}
             empty={<Empty title={t("delivery.none")} hint={t("delivery.noneHint")} icon="check" />}
-            more={{
-              has: list.hasNextPage,
-              isLoading: list.isFetchingNextPage,
-              load: () => void list.fetchNextPage(),
-              total: list.data.pages[0]?.total ?? rows.length,
-            }}
+            more={moreOf(list)}
           />
         </>
       )}

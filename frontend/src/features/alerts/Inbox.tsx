@@ -7,6 +7,7 @@ import { apiHref } from "../../lib/root";
 import { useUrlState } from "../../lib/urlState";
 import { AlertWords } from "../../ui/AlertWords";
 import { DataTable } from "../../ui/DataTable";
+import { moreOf } from "../../ui/morePages";
 import { StateBadge } from "../../ui/StateBadge";
 import { useMay } from "../../ui/session";
 import { Empty, Failed, Loading, Stale } from "../../ui/states";
@@ -59,12 +60,7 @@ export function Inbox() {
         rowKey={(row) => row.alertId}
         csvHref={apiHref("/api/v1/gpu/alerts", { format: "csv", status: SHOWN[shown]?.join(",") })}
         empty={<Empty title={t("empty.title")} hint={t("empty.hint")} icon="check" />}
-        more={{
-          has: list.hasNextPage,
-          isLoading: list.isFetchingNextPage,
-          load: () => void list.fetchNextPage(),
-          total: list.data.pages[0]?.total ?? rows.length,
-        }}
+        more={moreOf(list)}
       />
       {silenced && <SilenceDialog alert={silenced} onClose={() => setSilenced(null)} />}
     </>

@@ -8,6 +8,7 @@ import { useUrlState } from "../../lib/urlState";
 import { useLive } from "../../lib/useLive";
 import { DataTable } from "../../ui/DataTable";
 import { Icon } from "../../ui/Icon";
+import { moreOf } from "../../ui/morePages";
 import { Page } from "../../ui/Page";
 import { useMay, useSession } from "../../ui/session";
 import { Empty, Failed, Loading, Stale } from "../../ui/states";
@@ -79,12 +80,7 @@ export default function AllocationsPage() {
                 <Empty title={t("empty.title")} hint={t("empty.hint")} icon="allocations" />
               )
             }
-            more={{
-              has: list.hasNextPage,
-              isLoading: list.isFetchingNextPage,
-              load: () => void list.fetchNextPage(),
-              total: list.data.pages[0]?.total ?? rows.length,
-            }}
+            more={moreOf(list)}
           />
         </>
       )}

@@ -9,6 +9,7 @@ import { useLive } from "../../lib/useLive";
 import { DataTable } from "../../ui/DataTable";
 import { Figure } from "../../ui/Figure";
 import { Icon } from "../../ui/Icon";
+import { moreOf } from "../../ui/morePages";
 import { Page } from "../../ui/Page";
 import { useMay } from "../../ui/session";
 import { Async, Empty, Panel } from "../../ui/states";
@@ -166,7 +167,7 @@ function Board({ screen }: { screen: Screen }) {
   return (
     <Panel title={t("board.title")} note={t("board.note")} side={<StripLegend />}>
       <Async query={list} rows={12}>
-        {(found) => (
+        {() => (
           <DataTable
             label={t("board.title")}
             rows={rows}
@@ -175,12 +176,7 @@ function Board({ screen }: { screen: Screen }) {
             sort={SORT}
             isServerSide
             csvHref={apiHref("/api/v1/gpu/mig/instances", { format: "csv" })}
-            more={{
-              has: list.hasNextPage,
-              isLoading: list.isFetchingNextPage,
-              load: () => void list.fetchNextPage(),
-              total: found.pages[0]?.total ?? rows.length,
-            }}
+            more={moreOf(list)}
           />
         )}
       </Async>
